@@ -1,0 +1,48 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let ours: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let package = Package(
+    name: "camd",
+    products: [.executable(name: "camd", targets: ["camd"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        // C: what Swift cannot import of the kernel's and of the libraries' headers, nothing else.
+        .target(name: "CV4L2"),
+        .target(name: "CEGL", linkerSettings: [.linkedLibrary("EGL"), .linkedLibrary("GLESv2")]),
+        .systemLibrary(name: "CFFmpeg", pkgConfig: "libavformat", providers: [.apt(["libavformat-dev"])]),
+        .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
+
+        // The rooms. Imports point downwards only: a target may use those above it.
+        .target(name: "LinuxSystem", dependencies: ["CV4L2"], swiftSettings: ours),
+        .target(name: "CaptureCore", dependencies: ["LinuxSystem", "CV4L2", "CEGL", "CUdev"], swiftSettings: ours),
+        .target(name: "Recording", dependencies: ["CaptureCore", "LinuxSystem", "CFFmpeg"], swiftSettings: ours),
+        .target(name: "Stills", dependencies: ["CaptureCore", "LinuxSystem", "CTurboJPEG"], swiftSettings: ours),
+        .target(name: "Varlink", dependencies: ["LinuxSystem"], swiftSettings: ours),
+        .executableTarget(
+            name: "camd",
+            dependencies: [
+                "CaptureCore", "Recording", "Stills", "Varlink", "LinuxSystem",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: ours),
+
+        .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: ours),
+        .testTarget(name: "CaptureCoreTests", dependencies: ["CaptureCore"], swiftSettings: ours),
+        .testTarget(name: "RecordingTests", dependencies: ["Recording"], swiftSettings: ours),
+        .testTarget(name: "StillsTests", dependencies: ["Stills"], swiftSettings: ours),
+        .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: ours),
+        .testTarget(name: "CamdTests", dependencies: ["camd"], swiftSettings: ours),
+        .testTarget(name: "LabTests", dependencies: ["LinuxSystem"], swiftSettings: ours),
+    ]
+)

@@ -1,0 +1,36 @@
+#define _GNU_SOURCE
+#include "CV4L2.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+
+_Static_assert(CV4L2_MFD_CLOEXEC == MFD_CLOEXEC && CV4L2_MFD_ALLOW_SEALING == MFD_ALLOW_SEALING, "memfd flags");
+_Static_assert(CV4L2_F_SEAL_SHRINK == F_SEAL_SHRINK, "seals");
+
+int cv4l2_memfd_create(const char *name, unsigned flags) { return memfd_create(name, flags); }
+int cv4l2_add_seals(int fd, int seals) { return fcntl(fd, F_ADD_SEALS, seals); }
+int cv4l2_accept(int fd) { return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+
+int cv4l2_peer_credentials(int fd, struct cv4l2_credentials *out) {
+  struct ucred c;
+  socklen_t length = sizeof c;
+  int result = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &length);
+  if (result == 0) {
+    out->pid = c.pid;
+    out->uid = c.uid;
+    out->gid = c.gid;
+  }
+  return result;
+}
+
+int cv4l2_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+unsigned cv4l2_major(uint64_t device) { return major(device); }
+unsigned cv4l2_minor(uint64_t device) { return minor(device); }
+
+int cv4l2_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
+int cv4l2_openat(int folder, const char *path, int flags, unsigned mode) { return openat(folder, path, flags, mode); }
+int cv4l2_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }

@@ -1,0 +1,138 @@
+import CV4L2
+import Glibc
+import LinuxSystem
+import Synchronization
+
+/// One dma-buf: memory that a camera, a GPU and a CPU see through one descriptor.
+///
+/// The CPU sees its bytes only inside `withBytes`, between the two calls of `DMA_BUF_IOCTL_SYNC` that keep its view
+/// coherent. The mapping is made at the first access and kept: mapping it for each frame costs more than the syncs.
+public final class DMABuf: @unchecked Sendable {
+    /// What the CPU does with the bytes (DMA_BUF_SYNC_READ, _WRITE, _RW).
+    public enum Access: Sendable {
+        case read, write, readWrite
+
+        var flags: UInt64 {
+            switch self {
+            case .read: CV4L2_SYNC_READ
+            case .write: CV4L2_SYNC_WRITE
+            case .readWrite: CV4L2_SYNC_RW
+            }
+        }
+    }
+
+    /// Bytes, rounded up to pages by whoever allocated it.
+    public let length: Int
+    /// Where it came from, for messages: "heap system", "udmabuf", "exported by /dev/video0".
+    public let origin: String
+    /// Ordinary memory (a memfd) that stands in where a machine has no dma-buf: no GPU can import it, and there is
+    /// nothing to sync.
+    public let isPlainMemory: Bool
+    private let owned: FileDescriptor
+    private let view = Mutex(View())
+    private let accessors = Atomic<Int>(0)
+
+    private struct View: ~Copyable {
+        var mapping: Mapping?
+        var bytes: UnsafeMutableRawBufferPointer?
+    }
+
+    /// Takes over a descriptor. `length` nil asks the kernel (lseek(2) to the end, which dma-bufs support).
+    public init(owning descriptor: consuming FileDescriptor, length: Int? = nil, origin: String) throws(CamdError) {
+        let fd = descriptor.rawValue
+        if let length {
+            self.length = length
+        } else {
+            let end = lseek(fd, 0, SEEK_END)
+            guard end > 0 else { throw CamdError(call: "lseek", errno: .current, subject: "dma-buf (\(origin))") }
+            self.length = Int(end)
+        }
+        self.origin = origin
+        isPlainMemory = false
+        owned = descriptor
+    }
+
+    /// Ordinary memory of `length` bytes (memfd_create(2)), for the pattern camera on a machine with no dma-buf.
+    public init(plainMemory length: Int, origin: String) throws(CamdError) {
+        owned = try Memory.make(length: length, sealed: false)
+        self.length = length
+        self.origin = origin
+        isPlainMemory = true
+    }
+
+    /// The descriptor's number, for an ioctl or an import; it stays owned by this object.
+    public var fileDescriptor: CInt { owned.rawValue }
+
+    /// Lets the CPU read: START, `body`, END (DMA_BUF_IOCTL_SYNC), the END also when `body` throws. The span is the
+    /// whole buffer and does not outlive the body. Whoever calls has made sure that the GPU's writes are over.
+    public func withBytes<R>(
+        _ body: (RawSpan) throws(CamdError) -> R
+    ) throws(CamdError) -> R {
+        try bracketed(.read) { (bytes) throws(CamdError) in try body(UnsafeRawBufferPointer(bytes).bytes) }
+    }
+
+    /// Lets the CPU write, or read and write, as `withBytes` does.
+    public func withMutableBytes<R>(
+        _ access: Access, _ body: (inout MutableRawSpan) throws(CamdError) -> R
+    ) throws(CamdError) -> R {
+        try bracketed(access) { (bytes) throws(CamdError) in
+            var span = bytes.mutableBytes
+            return try body(&span)
+        }
+    }
+
+    private func bracketed<R>(
+        _ access: Access, _ body: (UnsafeMutableRawBufferPointer) throws(CamdError) -> R
+    ) throws(CamdError) -> R {
+        let bytes = try mapped()
+        // Several readers may have it open at once; a writer is alone.
+        let others = accessors.wrappingAdd(1, ordering: .acquiringAndReleasing).oldValue
+        precondition(access.isRead || others == 0, "a dma-buf is written while another access is open")
+        defer { accessors.wrappingSubtract(1, ordering: .acquiringAndReleasing) }
+        try sync(CV4L2_SYNC_START | access.flags, "DMA_BUF_IOCTL_SYNC START")
+        let result: R
+        do throws(CamdError) {
+            result = try body(bytes)
+        } catch {
+            try? sync(CV4L2_SYNC_END | access.flags, "DMA_BUF_IOCTL_SYNC END")
+            throw error
+        }
+        try sync(CV4L2_SYNC_END | access.flags, "DMA_BUF_IOCTL_SYNC END")
+        return result
+    }
+
+    private func mapped() throws(CamdError) -> UnsafeMutableRawBufferPointer {
+        // The lock is held across mmap(2), once in the life of a buffer and before any frame flows: see `prepare`.
+        let result: Result<UnsafeMutableRawBufferPointer, CamdError> = view.withLock { view in
+            if let bytes = view.bytes { return .success(bytes) }
+            do throws(CamdError) {
+                let mapping = try Mapping(owned.rawValue, length: length, writable: true, subject: "dma-buf (\(origin))")
+                let bytes = UnsafeMutableRawBufferPointer(start: mapping.base, count: mapping.length)
+                view.mapping = consume mapping
+                view.bytes = bytes
+                return .success(bytes)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Maps it ahead of the first frame, so that the frame path makes no mapping.
+    public func prepareForCPU() throws(CamdError) { _ = try mapped() }
+
+    private func sync(_ flags: UInt64, _ call: String) throws(CamdError) {
+        if isPlainMemory { return }
+        var argument = dma_buf_sync(flags: flags)
+        while ioctl(owned.rawValue, CV4L2_DMA_BUF_IOCTL_SYNC, &argument) != 0 {
+            let error = Errno.current
+            guard error == .interrupted || error == .tryAgain else {
+                throw CamdError(call: call, errno: error, subject: "dma-buf (\(origin))")
+            }
+        }
+    }
+}
+
+extension DMABuf.Access {
+    fileprivate var isRead: Bool { if case .read = self { true } else { false } }
+}

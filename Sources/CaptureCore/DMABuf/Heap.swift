@@ -1,0 +1,70 @@
+import CV4L2
+import Glibc
+import LinuxSystem
+
+/// A dma-buf heap: a named region of memory from which the kernel hands out buffers.
+public struct Heap: Hashable, Sendable {
+    public static let folder = "/dev/dma_heap"
+
+    /// The node's name in /dev/dma_heap.
+    public let name: String
+    public var path: String { "\(Self.folder)/\(name)" }
+
+    public init(name: String) { self.name = name }
+
+    /// The heaps that this machine has, by name; empty where the kernel has none.
+    public static func all() -> [Heap] {
+        Directory.names(in: folder).sorted().map(Heap.init(name:))
+    }
+
+    /// Allocates one buffer (DMA_HEAP_IOCTL_ALLOC); `length` is rounded up to pages. The bytes are zero.
+    public func allocate(_ length: Int) throws(CamdError) -> DMABuf {
+        let heap = try open()
+        var request = dma_heap_allocation_data()
+        request.len = UInt64(Memory.pages(length))
+        // Without O_RDWR a writable mapping of the buffer would fail later.
+        request.fd_flags = UInt32(O_RDWR | O_CLOEXEC)
+        guard retrying({ ioctl(heap.rawValue, CV4L2_DMA_HEAP_IOCTL_ALLOC, &request) }) == 0 else {
+            let error = Errno.current
+            throw CamdError(
+                call: "DMA_HEAP_IOCTL_ALLOC", errno: error, subject: "heap \(name)",
+                reason: "it gives no \(length) bytes (\(error.message))",
+                remedy: error == .notTerminal
+                    ? "\(path) is not a heap; choose another with --heap."
+                    : "Choose another heap with --heap, a smaller size, or give the region more memory.")
+        }
+        return try DMABuf(
+            owning: FileDescriptor(owning: CInt(bitPattern: request.fd)), length: Int(request.len), origin: "heap \(name)")
+    }
+
+    private func open() throws(CamdError) -> FileDescriptor {
+        // The name goes into a path: it may not lead elsewhere.
+        guard !name.isEmpty, !name.contains("/"), name != ".", name != ".." else {
+            throw CamdError(.configuration, subject: "heap \(name)", reason: "this is not the name of a heap")
+        }
+        do throws(CamdError) {
+            return try FileDescriptor.open(path, O_RDONLY)
+        } catch {
+            var error = error
+            error.subject = "heap \(name)"
+            switch error.errno {
+            case .accessDenied?: error.remedy = Self.permissionRemedy
+            case .notPermitted?:
+                error.remedy = "A cgroup refuses the device: add DeviceAllow=char-dma_heap rw to the unit."
+            case .noEntry?:
+                let names = Self.all().map(\.name)
+                error.reason = "there is no such heap"
+                error.remedy =
+                    names.isEmpty
+                    ? "This kernel shows no heap (CONFIG_DMABUF_HEAPS_SYSTEM, CONFIG_DMABUF_HEAPS_CMA)."
+                    : "There are: \(names.joined(separator: ", "))."
+            default: break
+            }
+            throw error
+        }
+    }
+
+    static let permissionRemedy =
+        "Heap nodes belong to root alone by default. Give a group the right to them with a udev rule: "
+        + #"SUBSYSTEM=="dma_heap", GROUP="video", MODE="0660"; then join that group."#
+}

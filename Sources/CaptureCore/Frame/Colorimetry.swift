@@ -1,0 +1,65 @@
+import CV4L2
+
+/// How numbers in a frame stand for colours. Values that a driver leaves open are filled in as the kernel's
+/// documentation defines the defaults.
+public struct Colorimetry: Hashable, Sendable {
+    public enum Primaries: Sendable, Hashable { case bt709, smpte170m, bt470SystemBG, bt2020 }
+    public enum Transfer: Sendable, Hashable { case bt709, sRGB, linear, smpte2084 }
+    /// The matrix between R'G'B' and Y'CbCr; `rgb` where there is none.
+    public enum Matrix: Sendable, Hashable { case bt601, bt709, bt2020, rgb }
+    public enum Range: Sendable, Hashable { case limited, full }
+
+    public var primaries: Primaries
+    public var transfer: Transfer
+    public var matrix: Matrix
+    public var range: Range
+
+    public init(primaries: Primaries, transfer: Transfer, matrix: Matrix, range: Range) {
+        self.primaries = primaries
+        self.transfer = transfer
+        self.matrix = matrix
+        self.range = range
+    }
+
+    /// What video of raw frames is encoded as.
+    public static let hdVideo = Colorimetry(primaries: .bt709, transfer: .bt709, matrix: .bt709, range: .limited)
+    /// What a JPEG file's numbers mean (JFIF): BT.601's matrix, full range.
+    public static let jfif = Colorimetry(primaries: .bt709, transfer: .sRGB, matrix: .bt601, range: .full)
+    /// Raw and RGB frames of a camera that says nothing more.
+    public static let sRGB = Colorimetry(primaries: .bt709, transfer: .sRGB, matrix: .rgb, range: .full)
+
+    /// From a driver's fields of `struct v4l2_pix_format`; `isRGB` for formats with no Y'CbCr in them (RGB and Bayer).
+    public init(colorspace: UInt32, transfer: UInt32, encoding: UInt32, quantization: UInt32, isRGB: Bool) {
+        let space = colorspace == V4L2_COLORSPACE_DEFAULT.rawValue ? V4L2_COLORSPACE_SRGB.rawValue : colorspace
+        switch space {
+        case V4L2_COLORSPACE_SMPTE170M.rawValue, V4L2_COLORSPACE_SMPTE240M.rawValue,
+            V4L2_COLORSPACE_470_SYSTEM_M.rawValue:
+            primaries = .smpte170m
+        case V4L2_COLORSPACE_470_SYSTEM_BG.rawValue: primaries = .bt470SystemBG
+        case V4L2_COLORSPACE_BT2020.rawValue: primaries = .bt2020
+        default: primaries = .bt709
+        }
+        let curve = transfer == V4L2_XFER_FUNC_DEFAULT.rawValue ? cv4l2_default_transfer(space) : transfer
+        switch curve {
+        case V4L2_XFER_FUNC_SRGB.rawValue: self.transfer = .sRGB
+        case V4L2_XFER_FUNC_NONE.rawValue: self.transfer = .linear
+        case V4L2_XFER_FUNC_SMPTE2084.rawValue: self.transfer = .smpte2084
+        default: self.transfer = .bt709
+        }
+        let code = encoding == V4L2_YCBCR_ENC_DEFAULT.rawValue ? cv4l2_default_ycbcr_encoding(space) : encoding
+        if isRGB {
+            matrix = .rgb
+        } else {
+            switch code {
+            case V4L2_YCBCR_ENC_709.rawValue, V4L2_YCBCR_ENC_XV709.rawValue: matrix = .bt709
+            case V4L2_YCBCR_ENC_BT2020.rawValue, V4L2_YCBCR_ENC_BT2020_CONST_LUM.rawValue: matrix = .bt2020
+            default: matrix = .bt601
+            }
+        }
+        switch quantization {
+        case V4L2_QUANTIZATION_FULL_RANGE.rawValue: range = .full
+        case V4L2_QUANTIZATION_LIM_RANGE.rawValue: range = .limited
+        default: range = isRGB || space == V4L2_COLORSPACE_JPEG.rawValue ? .full : .limited
+        }
+    }
+}

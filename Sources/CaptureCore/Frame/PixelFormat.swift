@@ -1,0 +1,62 @@
+/// A pixel format as V4L2 names it: four characters, the first in the lowest byte. DRM's fourccs are another name space
+/// (`DRMFormat`), even where the letters look alike.
+public struct PixelFormat: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    public let rawValue: UInt32
+
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// From its letters; shorter names are filled up with spaces ("Y10"), big-endian variants end in "-BE".
+    public init?(_ name: String) {
+        var letters = Array(name.utf8)
+        var bigEndian = false
+        if name.uppercased().hasSuffix("-BE") {
+            bigEndian = true
+            letters.removeLast(3)
+        }
+        guard (1...4).contains(letters.count), letters.allSatisfy({ (0x20...0x7e).contains($0) }) else { return nil }
+        while letters.count < 4 { letters.append(0x20) }
+        var value: UInt32 = 0
+        for (index, letter) in letters.enumerated() { value |= UInt32(letter) << (8 * UInt32(index)) }
+        rawValue = bigEndian ? value | 1 << 31 : value
+    }
+
+    private init(letters: StaticString) {
+        let bytes = letters.utf8Start
+        rawValue = UInt32(bytes[0]) | UInt32(bytes[1]) << 8 | UInt32(bytes[2]) << 16 | UInt32(bytes[3]) << 24
+    }
+
+    /// The letters, without spaces at the end.
+    public var description: String {
+        var text = ""
+        for index in 0..<4 {
+            let byte = UInt8(truncatingIfNeeded: rawValue >> (8 * UInt32(index))) & 0x7f
+            text.unicodeScalars.append((0x20...0x7e).contains(byte) ? Unicode.Scalar(byte) : "?")
+        }
+        while text.hasSuffix(" ") { text.removeLast() }
+        return rawValue >> 31 == 1 ? text + "-BE" : text
+    }
+
+    public static let yuyv = PixelFormat(letters: "YUYV")
+    public static let nv12 = PixelFormat(letters: "NV12")
+    public static let nv12M = PixelFormat(letters: "NM12")
+    public static let yuv420 = PixelFormat(letters: "YU12")
+    public static let yuv420M = PixelFormat(letters: "YM12")
+    public static let srggb8 = PixelFormat(letters: "RGGB")
+    public static let sgrbg8 = PixelFormat(letters: "GRBG")
+    public static let sgbrg8 = PixelFormat(letters: "GBRG")
+    public static let sbggr8 = PixelFormat(letters: "BA81")
+    public static let rgba32 = PixelFormat(letters: "AB24")
+}
+
+/// A pixel format as DRM and EGL name it (drm_fourcc.h).
+public struct DRMFormat: RawRepresentable, Hashable, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// Bytes R, G, B, A in memory: 'AB24'.
+    public static let abgr8888 = DRMFormat(rawValue: 0x3432_4241)
+    /// One byte: 'R8  '.
+    public static let r8 = DRMFormat(rawValue: 0x2020_3852)
+    /// Two bytes, R first: 'GR88'.
+    public static let gr88 = DRMFormat(rawValue: 0x3838_5247)
+}

@@ -1,0 +1,192 @@
+import CEGL
+import LinuxSystem
+import Synchronization
+
+/// Who takes finished video pictures. Called on the GL thread; may not block.
+public protocol VideoSink: AnyObject, Sendable {
+    func offer(_ frame: consuming FrameLease)
+}
+
+/// The GPU at work: one thread that owns the context, takes capture frames, draws what is wanted of each, and hands the
+/// pictures on when the GPU is done with them. It never waits for the GPU with a frame at hand: up to two frames are in
+/// its hands while earlier ones are read.
+public final class GPUStage: @unchecked Sendable {
+    /// What it came to at the start.
+    public struct Report: Sendable {
+        public var gpuPath: String
+        public var outputPath: String
+        public var renderer: String
+        public var isSoftware: Bool
+        public var refusals: [PathRefusal]
+    }
+
+    /// What it counted.
+    public struct Counts: Sendable, Hashable {
+        /// Pictures that went to the video sink.
+        public var video: UInt64 = 0
+        /// Frames that the sink did not get because the GPU was behind.
+        public var lostGPUBehind: UInt64 = 0
+        /// Frames that the sink did not get because it had not given an output buffer back.
+        public var lostNoOutputBuffer: UInt64 = 0
+        /// Bytes of pixels that the CPU copied, in all.
+        public var bytesCopied: UInt64 = 0
+    }
+
+    /// Pictures in the encoder's hands at most: a quarter of a second at 30 frames/s.
+    static let videoSlots = 8
+    static let stillSlots = 2
+    /// Frames that may wait for the GPU; more would leave the driver without buffers.
+    static let waitingFrames = 3
+
+    public let report: Report
+    public let videoLayout: FrameLayout
+
+    let waiting: Ring<FrameLease>
+    let bell: EventCounter
+    let shared: Shared
+    private let thread: OSThread
+
+    /// What the GL thread shares with others.
+    final class Shared: Sendable {
+        struct Orders: ~Copyable {
+            var sink: (any VideoSink)?
+            var stills: [StillTicket] = []
+            var isStopping = false
+            /// Counted up with each change of the sink.
+            var sinkGeneration: UInt64 = 0
+        }
+
+        let orders = Mutex(Orders())
+        /// Whether `orders` may hold something new: looked at for each frame without taking the lock.
+        let hasOrders = Atomic<Bool>(false)
+        let appliedGeneration = Atomic<UInt64>(0)
+        let applied: EventCounter
+        let wantsVideo = Atomic<Bool>(false)
+        let video = Atomic<UInt64>(0)
+        let lostGPUBehind = Atomic<UInt64>(0)
+        let lostNoOutputBuffer = Atomic<UInt64>(0)
+        let bytesCopied = Atomic<UInt64>(0)
+
+        init() throws(CamdError) { applied = try EventCounter() }
+    }
+
+    /// Opens the GPU, imports the source's buffers, compiles, allocates; all on the new thread, waited for here.
+    /// `sources`: where output buffers may come from, in order. `ended` is called on the GL thread if it fails later.
+    public init(
+        source: FramePool, videoColor: Colorimetry, sources: [BufferSource],
+        ended: @escaping @Sendable (CamdError) -> Void
+    ) throws(CamdError) {
+        let waiting = Ring<FrameLease>(capacity: Self.waitingFrames)
+        let bell = try EventCounter()
+        let shared = try Shared()
+        let start = try GPUStart()
+        let thread = try OSThread("camd-gl") {
+            do throws(CamdError) {
+                let worker = try GPUWorker(
+                    source: source, videoColor: videoColor, sources: sources, waiting: waiting, bell: bell, shared: shared)
+                start.succeed(worker.report, worker.videoLayout)
+                if let error = worker.run() { ended(error) }
+            } catch {
+                start.fail(error)
+            }
+        }
+        do throws(CamdError) {
+            (report, videoLayout) = try start.wait()
+        } catch {
+            thread.join()
+            throw error
+        }
+        self.waiting = waiting
+        self.bell = bell
+        self.shared = shared
+        self.thread = thread
+    }
+
+    /// Takes a frame from the capture thread. Never blocks; what nobody wants, or what the GPU is too slow for, goes
+    /// back to the driver at once.
+    public func offer(_ frame: consuming FrameLease) {
+        let wantsVideo = shared.wantsVideo.load(ordering: .acquiring)
+        guard wantsVideo || shared.hasOrders.load(ordering: .acquiring) else { return }
+        if let refused = waiting.push(frame) {
+            if wantsVideo { shared.lostGPUBehind.wrappingAdd(1, ordering: .relaxed) }
+            _ = consume refused
+            return
+        }
+        bell.signal()
+    }
+
+    /// Sets who gets the video pictures, or nobody. When it returns, the sink before gets no more of them.
+    public func setVideoSink(_ sink: (any VideoSink)?) throws(CamdError) {
+        let generation = shared.orders.withLock { orders in
+            orders.sink = sink
+            orders.sinkGeneration += 1
+            return orders.sinkGeneration
+        }
+        shared.hasOrders.store(true, ordering: .releasing)
+        bell.signal()
+        let deadline = Deadline(afterMilliseconds: 5000)
+        while shared.appliedGeneration.load(ordering: .acquiring) < generation {
+            guard !deadline.hasPassed else {
+                throw CamdError(.temporary, subject: "GPU \(report.renderer)", reason: "it did not answer within 5 s")
+            }
+            shared.applied.clear()
+            if shared.appliedGeneration.load(ordering: .acquiring) >= generation { break }
+            _ = try wait(for: .input, on: shared.applied.fileDescriptor, milliseconds: min(100, deadline.remainingMilliseconds))
+        }
+    }
+
+    /// Asks for a photo of the next frame. At most 8 may wait.
+    public func requestStill(_ ticket: StillTicket) throws(CamdError) {
+        let isTaken = shared.orders.withLock { orders in
+            guard orders.stills.count < 8, !orders.isStopping else { return false }
+            orders.stills.append(ticket)
+            return true
+        }
+        guard isTaken else {
+            throw CamdError(
+                .temporary, subject: "photo", reason: "too many photos are waiting already", remedy: "Try again shortly.")
+        }
+        shared.hasOrders.store(true, ordering: .releasing)
+    }
+
+    public var counts: Counts {
+        Counts(
+            video: shared.video.load(ordering: .relaxed), lostGPUBehind: shared.lostGPUBehind.load(ordering: .relaxed),
+            lostNoOutputBuffer: shared.lostNoOutputBuffer.load(ordering: .relaxed),
+            bytesCopied: shared.bytesCopied.load(ordering: .relaxed))
+    }
+
+    /// Lets the GPU finish what it has (within a second) and ends the thread. The source has stopped before.
+    public func stop() {
+        shared.orders.withLock { $0.isStopping = true }
+        shared.hasOrders.store(true, ordering: .releasing)
+        bell.signal()
+        thread.join()
+    }
+}
+
+/// How the GL thread's start came out.
+private final class GPUStart: Sendable {
+    private let result = Mutex<Result<(GPUStage.Report, FrameLayout), CamdError>?>(nil)
+    private let bell: EventCounter
+
+    init() throws(CamdError) { bell = try EventCounter() }
+
+    func succeed(_ report: GPUStage.Report, _ layout: FrameLayout) {
+        result.withLock { $0 = .success((report, layout)) }
+        bell.signal()
+    }
+
+    func fail(_ error: CamdError) {
+        result.withLock { $0 = .failure(error) }
+        bell.signal()
+    }
+
+    func wait() throws(CamdError) -> (GPUStage.Report, FrameLayout) {
+        // A driver that compiles slowly is let; one that never comes back cannot be ended either.
+        while true {
+            _ = try LinuxSystem.wait(for: .input, on: bell.fileDescriptor, milliseconds: -1)
+            if let result = result.withLock({ $0 }) { return try result.get() }
+        }
+    }
+}

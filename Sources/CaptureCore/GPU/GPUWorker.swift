@@ -1,0 +1,211 @@
+import CEGL
+import Glibc
+import LinuxSystem
+import Synchronization
+
+/// The GL thread's own half of `GPUStage`: everything in it is made, used and ended on that thread.
+final class GPUWorker {
+    let report: GPUStage.Report
+    let videoLayout: FrameLayout
+
+    private let display: GPUDisplay
+    private let source: GPUSource
+    private let video: GPUOutput
+    private let still: GPUOutput
+    private let waiting: Ring<FrameLease>
+    private let bell: EventCounter
+    private let shared: GPUStage.Shared
+    private let corners: [GLfloat] = [-1, -1, 3, -1, -1, 3]
+
+    private var sink: (any VideoSink)?
+    private var stills: [StillTicket] = []
+    private var isStopping = false
+    /// Frames in the GPU's hands, oldest first. A ring is used by two threads elsewhere; here by one.
+    private let inFlight = Ring<InFlight>(capacity: 2)
+    private var fenceDescriptor: Int32?
+
+    private struct InFlight: ~Copyable {
+        var capture: FrameLease
+        var video: FrameLease?
+        var still: FrameLease?
+        var tickets: [StillTicket]
+        var fence: GPUFence
+    }
+
+    /// A GPU that takes longer for a frame has hung.
+    private static let hangMilliseconds: Int32 = 5000
+
+    init(
+        source pool: FramePool, videoColor: Colorimetry, sources: [BufferSource], waiting: Ring<FrameLease>,
+        bell: EventCounter, shared: GPUStage.Shared
+    ) throws(CamdError) {
+        var refusals: [PathRefusal] = []
+        display = try GPUDisplay()
+        source = try GPUSource(display, pool, refusals: &refusals)
+        video = try GPUOutput(
+            display, .nv12, of: pool.layout, color: videoColor, slots: GPUStage.videoSlots, sources: sources,
+            refusals: &refusals)
+        var ignored: [PathRefusal] = []
+        still = try GPUOutput(
+            display, .i420, of: pool.layout, color: .jfif, slots: GPUStage.stillSlots, sources: sources, refusals: &ignored)
+        glEnableVertexAttribArray(0)
+        glDisable(GLenum(GL_DITHER))
+        self.waiting = waiting
+        self.bell = bell
+        self.shared = shared
+        videoLayout = video.pool.layout
+        report = GPUStage.Report(
+            gpuPath: source.path, outputPath: video.path, renderer: display.renderer, isSoftware: display.isSoftware,
+            refusals: refusals)
+        try warmUp()
+    }
+
+    /// Draws both pictures once: drivers compile late, and the first frame should not wait for that.
+    private func warmUp() throws(CamdError) {
+        _ = try source.bind(0)
+        useCorners()
+        if let slot = video.pool.acquire() { _ = try video.draw(slot.slot) }
+        if let slot = still.pool.acquire() { _ = try still.draw(slot.slot) }
+        glFinish()
+        try checkErrors()
+    }
+
+    private func useCorners() {
+        corners.withUnsafeBufferPointer {
+            glVertexAttribPointer(0, 2, GLenum(GL_FLOAT), GLboolean(GL_FALSE), 0, $0.baseAddress)
+        }
+    }
+
+    /// Works until it is told to stop; an error ends it.
+    func run() -> CamdError? {
+        do throws(CamdError) {
+            while !isStopping {
+                try sleepUntilNeeded()
+                try finishFrames(waitingMilliseconds: 0)
+                takeOrders()
+                while inFlight.count < inFlight.capacity, let frame = waiting.pop() { try draw(frame) }
+            }
+            try finishAll()
+            return nil
+        } catch {
+            for ticket in stills { ticket.fail(error) }
+            return error
+        }
+    }
+
+    /// Sleeps until there is a frame or an order, or the oldest frame in the GPU is done.
+    private func sleepUntilNeeded() throws(CamdError) {
+        var entries = InlineArray<2, pollfd>(repeating: pollfd())
+        entries[0] = pollfd(fd: bell.fileDescriptor, events: CShort(POLLIN), revents: 0)
+        // While the GPU is full, new frames are no reason to wake.
+        if inFlight.count == inFlight.capacity { entries[0].fd = -1 }
+        entries[1] = pollfd(fd: fenceDescriptor ?? -1, events: CShort(POLLIN), revents: 0)
+        let isPolledByHand = inFlight.count > 0 && fenceDescriptor == nil
+        let limit: CInt = isPolledByHand ? 1 : Self.hangMilliseconds
+        var span = entries.mutableSpan
+        let count = span.withUnsafeMutableBufferPointer { list in retrying { poll(list.baseAddress, 2, limit) } }
+        if count == 0, inFlight.count > 0, !isPolledByHand {
+            throw CamdError(
+                .unavailable, subject: "GPU \(display.renderer)",
+                reason: "it did not finish a frame within \(Self.hangMilliseconds / 1000) s",
+                remedy: "See the kernel's log (dmesg) for a reset of the GPU.")
+        }
+        if entries[0].revents != 0 { bell.clear() }
+    }
+
+    private func takeOrders() {
+        guard shared.hasOrders.exchange(false, ordering: .acquiringAndReleasing) else { return }
+        let generation = shared.orders.withLock { orders in
+            sink = orders.sink
+            stills.append(contentsOf: orders.stills)
+            orders.stills.removeAll(keepingCapacity: true)
+            isStopping = orders.isStopping
+            return orders.sinkGeneration
+        }
+        shared.wantsVideo.store(sink != nil, ordering: .releasing)
+        // A photo that waits for its frame keeps frames coming.
+        if !stills.isEmpty { shared.hasOrders.store(true, ordering: .releasing) }
+        if shared.appliedGeneration.load(ordering: .relaxed) != generation {
+            shared.appliedGeneration.store(generation, ordering: .releasing)
+            shared.applied.signal()
+        }
+    }
+
+    private func draw(_ frame: consuming FrameLease) throws(CamdError) {
+        var videoFrame: FrameLease?
+        if sink != nil {
+            videoFrame = video.pool.acquire()
+            if videoFrame == nil { shared.lostNoOutputBuffer.wrappingAdd(1, ordering: .relaxed) }
+        }
+        var stillFrame: FrameLease?
+        if !stills.isEmpty { stillFrame = still.pool.acquire() }
+        let hasVideo = videoFrame != nil
+        let hasStill = stillFrame != nil
+        guard hasVideo || hasStill else { return }
+        var copied = try source.bind(frame.slot)
+        useCorners()
+        let metadata = frame.metadata
+        if let slot = videoFrame?.slot {
+            copied += try video.draw(slot)
+            videoFrame?.metadata = metadata
+        }
+        var tickets: [StillTicket] = []
+        if let slot = stillFrame?.slot {
+            copied += try still.draw(slot)
+            stillFrame?.metadata = metadata
+            swap(&tickets, &stills)
+        }
+        if copied > 0 { shared.bytesCopied.wrappingAdd(UInt64(copied), ordering: .relaxed) }
+        let fence = try GPUFence(display)
+        if inFlight.count == 0 { fenceDescriptor = fence.descriptor }
+        let entry = InFlight(
+            capture: frame, video: videoFrame, still: stillFrame, tickets: tickets, fence: fence)
+        let refused = inFlight.push(entry)
+        precondition(refused == nil, "the GPU is given a frame only when it has room")
+    }
+
+    /// Hands on what the GPU is done with, oldest first.
+    private func finishFrames(waitingMilliseconds limit: Int32) throws(CamdError) {
+        while inFlight.count > 0, isOldestOver(limit) {
+            guard let entry = inFlight.pop() else { break }
+            deliver(entry)
+            fenceDescriptor = oldestFence()
+        }
+    }
+
+    private func isOldestOver(_ limit: Int32) -> Bool {
+        inFlight.withOldest { $0.fence.isOver(withinMilliseconds: limit) } ?? true
+    }
+
+    private func oldestFence() -> Int32? { inFlight.withOldest { $0.fence.descriptor } ?? nil }
+
+    private func deliver(_ entry: consuming InFlight) {
+        var entry = entry
+        if let frame = entry.video.take(), let sink {
+            shared.video.wrappingAdd(1, ordering: .relaxed)
+            sink.offer(frame)
+        }
+        if let frame = entry.still.take() {
+            for ticket in entry.tickets { ticket.fulfil(frame.share()) }
+        }
+        // The capture buffer goes back to the driver here: the GPU's reads are over.
+    }
+
+    private func finishAll() throws(CamdError) {
+        let deadline = Deadline(afterMilliseconds: 1000)
+        while inFlight.count > 0, !deadline.hasPassed { try finishFrames(waitingMilliseconds: deadline.remainingMilliseconds) }
+        let ended = CamdError(.temporary, subject: "photo", reason: "the camera was closed before its frame came")
+        for ticket in stills { ticket.fail(ended) }
+        while waiting.pop() != nil {}
+        try checkErrors()
+    }
+
+    private func checkErrors() throws(CamdError) {
+        let code = glGetError()
+        guard code == GLenum(GL_NO_ERROR) else {
+            throw CamdError(
+                .unavailable, subject: "GPU \(display.renderer)", call: "glGetError",
+                reason: "drawing failed (0x\(String(code, radix: 16)))")
+        }
+    }
+}

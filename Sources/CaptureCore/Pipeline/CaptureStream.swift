@@ -1,0 +1,183 @@
+import Glibc
+import LinuxSystem
+import Synchronization
+
+/// A V4L2 camera that streams: one thread waits for frames, hands each on as a lease, and queues what comes back.
+///
+/// On that thread nothing is allocated, no lock is taken, and a frame costs one epoll_wait, one DQBUF, the sink's
+/// wake-up and one QBUF.
+public final class CaptureStream: FrameSource, @unchecked Sendable {
+    public let identity: CameraIdentity
+    public let framesPerSecond: Double?
+    public let pool: FramePool
+    public let ledger = Ledger()
+    public let capturePath: String
+    public let heapName: String?
+    public let refusals: [PathRefusal]
+
+    private let node: VideoNode
+    private let memory: QueueMemory
+    private let depth: QueueDepth
+    private let bell: EventCounter
+    private let stopBell: EventCounter
+    private let stopping = Atomic<Bool>(false)
+    private var thread: OSThread?
+
+    /// Without a frame for this long the camera is given up as stalled. The first frame has twice as long.
+    static let stallNanoseconds: UInt64 = 5_000_000_000
+
+    /// Sets the camera up as wished and negotiates its buffers; nothing streams yet.
+    /// `heaps`: names to allocate from, in order; empty lets camd choose.
+    public init(node: consuming VideoNode, id: String, wish: FormatWish, heaps: [String]) throws(CamdError) {
+        let format = try node.configure(wish)
+        let queue = try node.negotiate(format.layout, sources: BufferSource.candidates(heaps: heaps))
+        let depth = QueueDepth(low: 3)
+        bell = try EventCounter()
+        stopBell = try EventCounter()
+        pool = FramePool(
+            layout: format.layout, buffers: queue.buffers, bell: .signal(bell, when: { _ in depth.isLow }))
+        identity = CameraIdentity(id: id, name: node.card, driver: node.driver, node: node.path)
+        framesPerSecond = format.framesPerSecond
+        capturePath = queue.path
+        heapName = queue.heap
+        refusals = queue.refusals
+        memory = queue.memory
+        self.depth = depth
+        self.node = node
+    }
+
+    public func start(
+        sink: @escaping @Sendable (consuming FrameLease) -> Void, ended: @escaping @Sendable (CamdError) -> Void
+    ) throws(CamdError) {
+        precondition(thread == nil, "a stream is started once")
+        if let error = queueReturned() { throw queueError(error) }
+        try node.streamOn()
+        // Only now: polling an idle queue whose driver also reads would start the read emulator.
+        let epoll = try Epoll()
+        try epoll.add(node.fileDescriptor, .input, token: 0)
+        try epoll.add(bell.fileDescriptor, [.input, .edge], token: 1)
+        try epoll.add(stopBell.fileDescriptor, .input, token: 2)
+        let box = EpollBox(epoll)
+        thread = try OSThread("camd-capture") { [self] in
+            let error = run(box.epoll, sink)
+            node.streamOff()
+            depth.clear()
+            if let error { ended(error) }
+        }
+    }
+
+    public func stop() {
+        stopping.store(true, ordering: .releasing)
+        stopBell.signal()
+        thread?.join()
+        thread = nil
+    }
+
+    private func run(_ epoll: borrowing Epoll, _ sink: (consuming FrameLease) -> Void) -> CamdError? {
+        var writer = Ledger.Writer(ledger, framesPerSecond: framesPerSecond)
+        var lastFrame = Clock.monotonicNanoseconds() + Self.stallNanoseconds
+        var isWatched = true
+        while !stopping.load(ordering: .acquiring) {
+            var nodeIsReady = false
+            do throws(CamdError) {
+                _ = try epoll.wait(milliseconds: 1000) { if $0.token == 0 { nodeIsReady = true } }
+            } catch {
+                return error
+            }
+            let now = Clock.monotonicNanoseconds()
+            if nodeIsReady {
+                switch node.dequeueBuffer(memory) {
+                case .success(let frame?):
+                    depth.add(-1)
+                    if depth.count == 0 { writer.driverIsStarving() }
+                    if let error = hand(frame, now, &writer, sink) { return error }
+                    lastFrame = now
+                case .success(nil): break
+                case .failure(let error): return queueError(error)
+                }
+            } else if now > lastFrame, now - lastFrame > Self.stallNanoseconds {
+                return stalled()
+            }
+            if let error = queueReturned() { return queueError(error) }
+            do throws(CamdError) {
+                // A queue with no buffer polls as an error without end: it is left out until it has one again.
+                if depth.count == 0, isWatched {
+                    writer.driverIsStarving()
+                    epoll.remove(node.fileDescriptor)
+                    isWatched = false
+                } else if depth.count > 0, !isWatched {
+                    try epoll.add(node.fileDescriptor, .input, token: 0)
+                    isWatched = true
+                }
+            } catch {
+                return error
+            }
+        }
+        return nil
+    }
+
+    private func hand(
+        _ frame: DequeuedBuffer, _ now: UInt64, _ writer: inout Ledger.Writer, _ sink: (consuming FrameLease) -> Void
+    ) -> CamdError? {
+        guard frame.slot < pool.slotCount else {
+            return CamdError(
+                .unavailable, subject: node.subject, call: "VIDIOC_DQBUF",
+                reason: "the driver gave back buffer \(frame.slot) of \(pool.slotCount)",
+                remedy: "This is a fault of the driver \(identity.driver).")
+        }
+        let stamp = writer.enter(
+            sequence: frame.sequence, timestamp: frame.isMonotonic ? frame.timestampNanoseconds : now,
+            isCorrupt: frame.isCorrupt, now: now)
+        if frame.isCorrupt {
+            if let error = queue(frame.slot) { return queueError(error) }
+            return nil
+        }
+        sink(
+            pool.lease(
+                frame.slot,
+                FrameMetadata(
+                    sequence: frame.sequence, timestampNanoseconds: stamp, bytesUsed: frame.bytesUsed,
+                    dequeuedNanoseconds: now)))
+        return nil
+    }
+
+    private func queueReturned() -> Errno? {
+        var slots = pool.takeReturned()
+        while slots != 0 {
+            let slot = slots.trailingZeroBitCount
+            slots &= slots - 1
+            if let error = queue(slot) { return error }
+        }
+        return nil
+    }
+
+    private func queue(_ slot: Int) -> Errno? {
+        if let error = node.queueBuffer(slot, memory, pool.buffers[slot]) { return error }
+        depth.add(1)
+        return nil
+    }
+
+    private func queueError(_ error: Errno) -> CamdError {
+        if error == .noDevice {
+            return CamdError(
+                .noInput, subject: node.subject, call: "VIDIOC_DQBUF", errno: error, reason: "the camera is gone",
+                remedy: "Plug it in again.")
+        }
+        return CamdError(
+            .inputOutput, subject: node.subject, call: "VIDIOC_QBUF, VIDIOC_DQBUF", errno: error,
+            reason: "the camera's queue failed (\(error.message))", remedy: "See the kernel's log (dmesg).")
+    }
+
+    private func stalled() -> CamdError {
+        CamdError(
+            .unavailable, subject: node.subject,
+            reason: "no frame came for \(Self.stallNanoseconds / 1_000_000_000) s",
+            remedy: "See the kernel's log (dmesg); unplug the camera and plug it in again.")
+    }
+}
+
+/// Carries the epoll instance into the thread's closure.
+final class EpollBox: Sendable {
+    let epoll: Epoll
+    init(_ epoll: consuming Epoll) { self.epoll = epoll }
+}

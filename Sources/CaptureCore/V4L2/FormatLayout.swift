@@ -1,0 +1,124 @@
+import CV4L2
+import LinuxSystem
+
+/// How the planes of a pixel format lie in memory, for the formats that camd reads.
+struct FormatShape {
+    struct Plane {
+        /// Bytes of a row of `width` pixels are `width * bytes / pixels`.
+        var bytes: Int
+        var pixels: Int
+        /// One row of this plane stands for so many rows of the picture.
+        var rowsShared: Int
+        /// The plane's stride is the first plane's stride times this, in a format whose planes share one buffer.
+        var strideNumerator = 1
+        var strideDenominator = 1
+    }
+
+    var planes: [Plane]
+    /// Each plane has a buffer of its own (the M formats).
+    var isSplit = false
+    var isRGB = false
+    /// Width and height have to be multiples of these.
+    var widthStep = 1
+    var heightStep = 1
+
+    static func of(_ format: PixelFormat) -> FormatShape? {
+        switch format {
+        case .yuyv: FormatShape(planes: [Plane(bytes: 2, pixels: 1, rowsShared: 1)], widthStep: 2)
+        case .nv12, .nv12M:
+            FormatShape(
+                planes: [Plane(bytes: 1, pixels: 1, rowsShared: 1), Plane(bytes: 1, pixels: 1, rowsShared: 2)],
+                isSplit: format == .nv12M, widthStep: 2, heightStep: 2)
+        case .yuv420, .yuv420M:
+            FormatShape(
+                planes: [
+                    Plane(bytes: 1, pixels: 1, rowsShared: 1),
+                    Plane(bytes: 1, pixels: 2, rowsShared: 2, strideDenominator: 2),
+                    Plane(bytes: 1, pixels: 2, rowsShared: 2, strideDenominator: 2),
+                ], isSplit: format == .yuv420M, widthStep: 2, heightStep: 2)
+        case .srggb8, .sgrbg8, .sgbrg8, .sbggr8:
+            FormatShape(planes: [Plane(bytes: 1, pixels: 1, rowsShared: 1)], isRGB: true, widthStep: 2, heightStep: 2)
+        case .rgba32: FormatShape(planes: [Plane(bytes: 4, pixels: 1, rowsShared: 1)], isRGB: true)
+        default: nil
+        }
+    }
+}
+
+extension VideoNode {
+    /// Checks what a driver says of its format and turns it into a layout: a driver is hostile like any other input.
+    func layout(of format: v4l2_format) throws(CamdError) -> FrameLayout {
+        var strides: [Int] = []
+        var sizes: [Int] = []
+        let width: Int
+        let height: Int
+        let fourcc: PixelFormat
+        let color: (UInt32, UInt32, UInt32, UInt32)
+        if isMultiPlanar {
+            let mp = format.fmt.pix_mp
+            (width, height, fourcc) = (Int(mp.width), Int(mp.height), PixelFormat(rawValue: mp.pixelformat))
+            withUnsafeBytes(of: mp.plane_fmt) { bytes in
+                // struct v4l2_plane_pix_format: sizeimage, bytesperline, 6 reserved words of 16 bits; packed, 20 bytes.
+                for plane in 0..<min(Int(mp.num_planes), 8) {
+                    sizes.append(Int(bytes.loadUnaligned(fromByteOffset: plane * 20, as: UInt32.self)))
+                    strides.append(Int(bytes.loadUnaligned(fromByteOffset: plane * 20 + 4, as: UInt32.self)))
+                }
+            }
+            color = (mp.colorspace, UInt32(mp.xfer_func), UInt32(mp.ycbcr_enc), UInt32(mp.quantization))
+        } else {
+            let pix = format.fmt.pix
+            (width, height, fourcc) = (Int(pix.width), Int(pix.height), PixelFormat(rawValue: pix.pixelformat))
+            sizes = [Int(pix.sizeimage)]
+            strides = [Int(pix.bytesperline)]
+            color = (pix.colorspace, pix.xfer_func, pix.ycbcr_enc, pix.quantization)
+        }
+        let shape = FormatShape.of(fourcc)
+        let colorimetry = Colorimetry(
+            colorspace: color.0, transfer: color.1, encoding: color.2, quantization: color.3, isRGB: shape?.isRGB ?? false)
+        guard let layout = FrameLayout(
+            fourcc, width: width, height: height, strides: strides, bufferSizes: sizes, color: colorimetry)
+        else {
+            throw CamdError(
+                .unavailable, subject: subject, call: "VIDIOC_S_FMT",
+                reason: "the driver's format makes no sense: \(fourcc) \(width)x\(height), strides \(strides), sizes \(sizes)",
+                remedy: "This is a fault of the driver \(driver); try another --pixel-format or --size.")
+        }
+        return layout
+    }
+}
+
+extension FrameLayout {
+    /// Lays out a format's planes one after the other, as V4L2 does; nil when the numbers do not fit together.
+    /// `strides`: of each buffer's first plane, in bytes; 0 is the row's own length. `bufferSizes`: bytes of each buffer;
+    /// 0 is what the planes need.
+    public init?(
+        _ format: PixelFormat, width: Int, height: Int, strides: [Int] = [0], bufferSizes: [Int] = [0], color: Colorimetry
+    ) {
+        guard let shape = FormatShape.of(format), (1...65536).contains(width), (1...65536).contains(height),
+            strides.count == bufferSizes.count, strides.count == (shape.isSplit ? shape.planes.count : 1)
+        else { return nil }
+        var planes: [PlaneLayout] = []
+        var offset = 0
+        for (index, plane) in shape.planes.enumerated() {
+            let rowBytes = (width * plane.bytes + plane.pixels - 1) / plane.pixels
+            let buffer = shape.isSplit ? index : 0
+            if shape.isSplit { offset = 0 }
+            var stride = strides[buffer]
+            if !shape.isSplit { stride = stride * plane.strideNumerator / plane.strideDenominator }
+            if stride == 0 { stride = rowBytes }
+            guard stride >= rowBytes else { return nil }
+            let rows = (height + plane.rowsShared - 1) / plane.rowsShared
+            planes.append(PlaneLayout(buffer: buffer, offset: offset, stride: stride, rowBytes: rowBytes, rows: rows))
+            offset += stride * rows
+        }
+        var sizes = bufferSizes
+        for (index, size) in bufferSizes.enumerated() {
+            let needed = planes.filter { $0.buffer == index }.map(\.end).max() ?? 0
+            if size == 0 {
+                sizes[index] = planes.filter { $0.buffer == index }.map { $0.offset + $0.stride * $0.rows }.max() ?? needed
+            } else if size < needed {
+                return nil
+            }
+        }
+        self.init(format: format, width: width, height: height, planes: planes, bufferSizes: sizes, color: color)
+    }
+}

@@ -1,0 +1,28 @@
+import Glibc
+
+extension Errno {
+    public static let notPermitted = Errno(EPERM)
+    public static let noEntry = Errno(ENOENT)
+    public static let interrupted = Errno(EINTR)
+    public static let inputOutput = Errno(EIO)
+    public static let noSuchDevice = Errno(ENXIO)
+    public static let tryAgain = Errno(EAGAIN)
+    public static let noMemory = Errno(ENOMEM)
+    public static let accessDenied = Errno(EACCES)
+    public static let badAddress = Errno(EFAULT)
+    public static let busy = Errno(EBUSY)
+    public static let exists = Errno(EEXIST)
+    public static let noDevice = Errno(ENODEV)
+    public static let notDirectory = Errno(ENOTDIR)
+    public static let isDirectory = Errno(EISDIR)
+    public static let invalid = Errno(EINVAL)
+    public static let notTerminal = Errno(ENOTTY)
+    public static let noSpace = Errno(ENOSPC)
+    public static let readOnly = Errno(EROFS)
+    public static let brokenPipe = Errno(EPIPE)
+    public static let timedOut = Errno(ETIMEDOUT)
+    public static let connectionRefused = Errno(ECONNREFUSED)
+    public static let connectionReset = Errno(ECONNRESET)
+    public static let addressInUse = Errno(EADDRINUSE)
+    public static let quotaExceeded = Errno(EDQUOT)
+}

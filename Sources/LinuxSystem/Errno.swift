@@ -14,14 +14,14 @@ public struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// The C library's words for the number (strerror(3)), in English.
     public var message: String {
-        // strerrordesc_np never touches the locale and is safe in threads.
         guard let text = strerror_l(rawValue, Self.cLocale) else { return "unknown error" }
         return String(cString: text)
     }
 
     // Made once and never freed: strerror_l(3) wants a real locale object.
-    private nonisolated(unsafe) static let cLocale: locale_t? = newlocale(LC_ALL_MASK_VALUE, "C", nil)
-    private static let LC_ALL_MASK_VALUE: CInt = 0x1fbf
+    private nonisolated(unsafe) static let cLocale: locale_t? = newlocale(allCategories, "C", nil)
+    /// LC_ALL_MASK, which is a macro of macros.
+    private static let allCategories: CInt = 0x1fbf
 
     private static let symbols: [CInt: String] = [
         EPERM: "EPERM", ENOENT: "ENOENT", EINTR: "EINTR", EIO: "EIO", ENXIO: "ENXIO", E2BIG: "E2BIG",

@@ -9,7 +9,8 @@ public struct Mapping: ~Copyable, @unchecked Sendable {
 
     /// Maps the first `length` bytes of `fd`, shared; throws what mmap(2) leaves in errno.
     public init(_ fd: CInt, length: Int, writable: Bool, offset: Int = 0, subject: String) throws(CamdError) {
-        guard length > 0, let base = mmap(nil, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, offset),
+        guard length > 0,
+            let base = mmap(nil, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, offset),
             base != UnsafeMutableRawPointer(bitPattern: -1)
         else {
             throw CamdError(call: "mmap", errno: length > 0 ? .current : .invalid, subject: subject)

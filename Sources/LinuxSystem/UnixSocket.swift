@@ -47,7 +47,8 @@ public enum UnixSocket {
         guard bound == 0 else {
             throw CamdError(
                 call: "bind", errno: bindError, subject: path,
-                remedy: "The folder has to exist and to be writable; choose another with --socket.", kind: .cannotCreate)
+                remedy: "The folder has to exist and to be writable; choose another with --socket.", kind: .cannotCreate
+            )
         }
         guard chmod(path, mode) == 0 else { throw CamdError(call: "chmod", errno: .current, subject: path) }
         guard Glibc.listen(fd.rawValue, backlog) == 0 else {

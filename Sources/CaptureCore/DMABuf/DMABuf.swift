@@ -106,7 +106,8 @@ public final class DMABuf: @unchecked Sendable {
         let result: Result<UnsafeMutableRawBufferPointer, CamdError> = view.withLock { view in
             if let bytes = view.bytes { return .success(bytes) }
             do throws(CamdError) {
-                let mapping = try Mapping(owned.rawValue, length: length, writable: true, subject: "dma-buf (\(origin))")
+                let mapping = try Mapping(
+                    owned.rawValue, length: length, writable: true, subject: "dma-buf (\(origin))")
                 let bytes = UnsafeMutableRawBufferPointer(start: mapping.base, count: mapping.length)
                 view.mapping = consume mapping
                 view.bytes = bytes

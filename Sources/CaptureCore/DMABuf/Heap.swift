@@ -34,7 +34,8 @@ public struct Heap: Hashable, Sendable {
                     : "Choose another heap with --heap, a smaller size, or give the region more memory.")
         }
         return try DMABuf(
-            owning: FileDescriptor(owning: CInt(bitPattern: request.fd)), length: Int(request.len), origin: "heap \(name)")
+            owning: FileDescriptor(owning: CInt(bitPattern: request.fd)), length: Int(request.len),
+            origin: "heap \(name)")
     }
 
     private func open() throws(CamdError) -> FileDescriptor {
@@ -52,6 +53,7 @@ public struct Heap: Hashable, Sendable {
             case .notPermitted?:
                 error.remedy = "A cgroup refuses the device: add DeviceAllow=char-dma_heap rw to the unit."
             case .noEntry?:
+                error.kind = .configuration
                 let names = Self.all().map(\.name)
                 error.reason = "there is no such heap"
                 error.remedy =

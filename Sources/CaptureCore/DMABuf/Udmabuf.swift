@@ -39,8 +39,10 @@ public enum Udmabuf {
             error.subject = "udmabuf"
             switch error.errno {
             case .accessDenied?:
-                error.remedy = #"Give a group the right to it: KERNEL=="udmabuf", GROUP="video", MODE="0660"; then join it."#
-            case .notPermitted?: error.remedy = "A cgroup refuses the device: add DeviceAllow=/dev/udmabuf rw to the unit."
+                error.remedy =
+                    #"Give a group the right to it: KERNEL=="udmabuf", GROUP="video", MODE="0660"; then join it."#
+            case .notPermitted?:
+                error.remedy = "A cgroup refuses the device: add DeviceAllow=/dev/udmabuf rw to the unit."
             case .noEntry?: error.remedy = "This kernel has no udmabuf (CONFIG_UDMABUF), or its module is not loaded."
             default: break
             }

@@ -130,7 +130,8 @@ final class GPUTexture {
     /// Nearest, clamped: shaders fetch single texels.
     static func setSampling() {
         for (name, value) in [
-            (GL_TEXTURE_MIN_FILTER, GL_NEAREST), (GL_TEXTURE_MAG_FILTER, GL_NEAREST), (GL_TEXTURE_WRAP_S, GL_CLAMP_TO_EDGE),
+            (GL_TEXTURE_MIN_FILTER, GL_NEAREST), (GL_TEXTURE_MAG_FILTER, GL_NEAREST),
+            (GL_TEXTURE_WRAP_S, GL_CLAMP_TO_EDGE),
             (GL_TEXTURE_WRAP_T, GL_CLAMP_TO_EDGE),
         ] { glTexParameteri(GLenum(GL_TEXTURE_2D), GLenum(name), value) }
     }

@@ -114,7 +114,8 @@ final class GPUOutput {
         switch kind {
         case .nv12:
             passes.append(
-                Pass(program: try program(.chromaPairs), x: 0, y: luma.rows, width: texels(chroma), height: chroma.rows))
+                Pass(program: try program(.chromaPairs), x: 0, y: luma.rows, width: texels(chroma), height: chroma.rows)
+            )
         case .i420:
             passes.append(
                 Pass(program: try program(.chromaU), x: 0, y: luma.rows, width: texels(chroma), height: chroma.rows))

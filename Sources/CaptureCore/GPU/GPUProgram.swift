@@ -11,7 +11,8 @@ final class GPUProgram {
     /// Compiles (glCompileShader, glLinkProgram) and sets the inputs that never change.
     /// `planes`: the source's planes in texels.
     init(
-        _ display: GPUDisplay, _ format: PixelFormat, _ output: ShaderSource.Output, _ transform: ColorTransform, planes: [PackedPlane]
+        _ display: GPUDisplay, _ format: PixelFormat, _ output: ShaderSource.Output, _ transform: ColorTransform,
+        planes: [PackedPlane]
     ) throws(CamdError) {
         guard let text = ShaderSource.fragment(format, output, isIdentity: transform.isIdentity) else {
             throw CamdError(.unavailable, subject: "GPU", reason: "camd has no shader that reads \(format)")

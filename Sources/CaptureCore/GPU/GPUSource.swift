@@ -27,7 +27,8 @@ final class GPUSource {
                 for (plane, packed) in zip(pool.layout.planes, planes) {
                     if buffers[plane.buffer].isPlainMemory {
                         throw CamdError(
-                            .unavailable, subject: "frames", reason: "they lie in ordinary memory, which no GPU imports",
+                            .unavailable, subject: "frames",
+                            reason: "they lie in ordinary memory, which no GPU imports",
                             remedy: "A kernel with dma-buf heaps or udmabuf avoids the copy.")
                     }
                     slot.append(try GPUImage(display, buffers[plane.buffer], packed))

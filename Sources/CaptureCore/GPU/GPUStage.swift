@@ -83,7 +83,8 @@ public final class GPUStage: @unchecked Sendable {
         let thread = try OSThread("camd-gl") {
             do throws(CamdError) {
                 let worker = try GPUWorker(
-                    source: source, videoColor: videoColor, sources: sources, waiting: waiting, bell: bell, shared: shared)
+                    source: source, videoColor: videoColor, sources: sources, waiting: waiting, bell: bell,
+                    shared: shared)
                 start.succeed(worker.report, worker.videoLayout)
                 if let error = worker.run() { ended(error) }
             } catch {
@@ -100,6 +101,22 @@ public final class GPUStage: @unchecked Sendable {
         self.bell = bell
         self.shared = shared
         self.thread = thread
+    }
+
+    /// What the GPU of this machine can do.
+    public struct Ability: Sendable {
+        public var renderer: String
+        public var isSoftware: Bool
+        public var importsDMABufs: Bool
+        public var hasNativeFences: Bool
+    }
+
+    /// Opens the GPU on this thread for a moment, and says what it is.
+    public static func probe() throws(CamdError) -> Ability {
+        let display = try GPUDisplay()
+        return Ability(
+            renderer: display.renderer, isSoftware: display.isSoftware, importsDMABufs: display.importsDMABufs,
+            hasNativeFences: display.hasNativeFences)
     }
 
     /// Takes a frame from the capture thread. Never blocks; what nobody wants, or what the GPU is too slow for, goes
@@ -131,7 +148,8 @@ public final class GPUStage: @unchecked Sendable {
             }
             shared.applied.clear()
             if shared.appliedGeneration.load(ordering: .acquiring) >= generation { break }
-            _ = try wait(for: .input, on: shared.applied.fileDescriptor, milliseconds: min(100, deadline.remainingMilliseconds))
+            _ = try wait(
+                for: .input, on: shared.applied.fileDescriptor, milliseconds: min(100, deadline.remainingMilliseconds))
         }
     }
 
@@ -144,7 +162,8 @@ public final class GPUStage: @unchecked Sendable {
         }
         guard isTaken else {
             throw CamdError(
-                .temporary, subject: "photo", reason: "too many photos are waiting already", remedy: "Try again shortly.")
+                .temporary, subject: "photo", reason: "too many photos are waiting already",
+                remedy: "Try again shortly.")
         }
         shared.hasOrders.store(true, ordering: .releasing)
     }

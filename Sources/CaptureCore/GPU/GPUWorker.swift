@@ -47,7 +47,8 @@ final class GPUWorker {
             refusals: &refusals)
         var ignored: [PathRefusal] = []
         still = try GPUOutput(
-            display, .i420, of: pool.layout, color: .jfif, slots: GPUStage.stillSlots, sources: sources, refusals: &ignored)
+            display, .i420, of: pool.layout, color: .jfif, slots: GPUStage.stillSlots, sources: sources,
+            refusals: &ignored)
         glEnableVertexAttribArray(0)
         glDisable(GLenum(GL_DITHER))
         self.waiting = waiting
@@ -83,7 +84,11 @@ final class GPUWorker {
                 try sleepUntilNeeded()
                 try finishFrames(waitingMilliseconds: 0)
                 takeOrders()
-                while inFlight.count < inFlight.capacity, let frame = waiting.pop() { try draw(frame) }
+                while inFlight.count < inFlight.capacity, let frame = waiting.pop() {
+                    // What was ordered before this frame was offered holds for it.
+                    takeOrders()
+                    try draw(frame)
+                }
             }
             try finishAll()
             return nil
@@ -193,7 +198,9 @@ final class GPUWorker {
 
     private func finishAll() throws(CamdError) {
         let deadline = Deadline(afterMilliseconds: 1000)
-        while inFlight.count > 0, !deadline.hasPassed { try finishFrames(waitingMilliseconds: deadline.remainingMilliseconds) }
+        while inFlight.count > 0, !deadline.hasPassed {
+            try finishFrames(waitingMilliseconds: deadline.remainingMilliseconds)
+        }
         let ended = CamdError(.temporary, subject: "photo", reason: "the camera was closed before its frame came")
         for ticket in stills { ticket.fail(ended) }
         while waiting.pop() != nil {}

@@ -27,7 +27,8 @@ public final class StillTicket: Sendable {
 
     /// Waits for the frame, in the form that a JPEG is made of (I420, full range).
     public func wait(limitMilliseconds: Int) throws(CamdError) -> FrameLease {
-        let readiness = try LinuxSystem.wait(for: .input, on: bell.fileDescriptor, milliseconds: Int32(limitMilliseconds))
+        let readiness = try LinuxSystem.wait(
+            for: .input, on: bell.fileDescriptor, milliseconds: Int32(limitMilliseconds))
         guard readiness != nil else {
             throw CamdError(
                 .temporary, subject: "photo", reason: "no frame came within \(limitMilliseconds) ms",

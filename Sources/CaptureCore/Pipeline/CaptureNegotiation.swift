@@ -50,7 +50,8 @@ extension VideoNode {
         for slot in buffers {
             for (buffer, needed) in zip(slot, layout.bufferSizes) where buffer.length < needed {
                 throw CamdError(
-                    .software, subject: subject, reason: "a buffer of \(buffer.length) bytes is smaller than a frame (\(needed))")
+                    .software, subject: subject,
+                    reason: "a buffer of \(buffer.length) bytes is smaller than a frame (\(needed))")
             }
         }
         for slot in buffers.indices {

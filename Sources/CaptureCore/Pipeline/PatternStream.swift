@@ -36,7 +36,8 @@ public final class PatternStream: FrameSource, @unchecked Sendable {
         guard sizes.contains(size) == true, let nearest = sizes.nearest(to: size) else {
             throw CamdError(
                 .usage, subject: subject,
-                reason: "it does not have \(size); the nearest it has is \(sizes.nearest(to: size)?.description ?? "none")")
+                reason:
+                    "it does not have \(size); the nearest it has is \(sizes.nearest(to: size)?.description ?? "none")")
         }
         guard (1...240).contains(rate) else {
             throw CamdError(.usage, subject: subject, reason: "it has 1 to 240 frames/s, not \(rate)")
@@ -49,7 +50,7 @@ public final class PatternStream: FrameSource, @unchecked Sendable {
         }
         var refusals: [PathRefusal] = []
         var made: (buffers: [[DMABuf]], source: BufferSource)?
-        for source in BufferSource.candidates(heaps: heaps) + [.plainMemory] where made == nil {
+        for source in try BufferSource.candidates(heaps: heaps) + [.plainMemory] where made == nil {
             do throws(CamdError) {
                 made = (try source.allocate(layout, count: VideoNode.wantedBuffers), source)
             } catch {

@@ -26,6 +26,19 @@ public enum CameraEnumerator {
         nodes().compactMap { node in try? describe(node.path, id: node.id) }
     }
 
+    /// Why the nodes that cannot be asked are not in the list: mostly permissions. Nodes that answer and capture no
+    /// pictures are as they should be and are not in here.
+    public static func unusable() -> [CamdError] {
+        nodes().compactMap { node in
+            do throws(CamdError) {
+                _ = try VideoNode(path: node.path)
+                return nil
+            } catch {
+                return error.call == "open" ? error : nil
+            }
+        }
+    }
+
     /// The node of a camera: `wanted` is an id from `list`, or a path.
     public static func node(of wanted: String) throws(CamdError) -> (node: String, id: String) {
         let nodes = nodes()
@@ -33,17 +46,21 @@ public enum CameraEnumerator {
             let resolved = resolve(wanted)
             return (wanted, nodes.first { $0.path == resolved }?.id ?? wanted)
         }
-        if let found = nodes.first(where: { $0.id == wanted || $0.path == "/dev/\(wanted)" }) { return (found.path, found.id) }
+        if let found = nodes.first(where: { $0.id == wanted || $0.path == "/dev/\(wanted)" }) {
+            return (found.path, found.id)
+        }
         let ids = nodes.map(\.id).joined(separator: ", ")
         throw CamdError(
             .noInput, subject: "camera \(wanted)", reason: "there is no such camera",
-            remedy: ids.isEmpty ? "This machine has none; --camera test is the built-in pattern." : "There are: \(ids), test.")
+            remedy: ids.isEmpty
+                ? "This machine has none; --camera test is the built-in pattern." : "There are: \(ids), test.")
     }
 
     private static func describe(_ path: String, id: String) throws(CamdError) -> CameraDescription {
         let node = try VideoNode(path: path)
         let formats = node.formats().map { CameraDescription.Format(format: $0, sizes: node.sizes(of: $0)) }
-        return CameraDescription(id: id, name: node.card, driver: node.driver, bus: node.bus, node: path, formats: formats)
+        return CameraDescription(
+            id: id, name: node.card, driver: node.driver, bus: node.bus, node: path, formats: formats)
     }
 
     private struct Node {

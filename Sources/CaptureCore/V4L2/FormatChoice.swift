@@ -35,7 +35,8 @@ extension VideoNode {
         guard layout.format == format, layout.width == size.width, layout.height == size.height else {
             throw CamdError(
                 .usage, subject: subject, call: "VIDIOC_S_FMT",
-                reason: "it does not have \(size) in \(format); the nearest it has is \(layout.sizeText) in \(layout.format)",
+                reason:
+                    "it does not have \(size) in \(format); the nearest it has is \(layout.sizeText) in \(layout.format)",
                 remedy: "Ask for that, or see `camd list`.")
         }
         let rate = setFrameRate(wish.framesPerSecond ?? 30)
@@ -93,7 +94,8 @@ extension VideoNode {
         }
         if sizes.contains(wanted) == false, let nearest = sizes.nearest(to: wanted) {
             throw CamdError(
-                .usage, subject: subject, reason: "it does not have \(wanted) in \(format); the nearest it has is \(nearest)",
+                .usage, subject: subject,
+                reason: "it does not have \(wanted) in \(format); the nearest it has is \(nearest)",
                 remedy: "Ask for --size \(nearest), or see `camd list`.")
         }
         return wanted

@@ -73,13 +73,16 @@ extension VideoNode {
         }
         let shape = FormatShape.of(fourcc)
         let colorimetry = Colorimetry(
-            colorspace: color.0, transfer: color.1, encoding: color.2, quantization: color.3, isRGB: shape?.isRGB ?? false)
-        guard let layout = FrameLayout(
-            fourcc, width: width, height: height, strides: strides, bufferSizes: sizes, color: colorimetry)
+            colorspace: color.0, transfer: color.1, encoding: color.2, quantization: color.3,
+            isRGB: shape?.isRGB ?? false)
+        guard
+            let layout = FrameLayout(
+                fourcc, width: width, height: height, strides: strides, bufferSizes: sizes, color: colorimetry)
         else {
             throw CamdError(
                 .unavailable, subject: subject, call: "VIDIOC_S_FMT",
-                reason: "the driver's format makes no sense: \(fourcc) \(width)x\(height), strides \(strides), sizes \(sizes)",
+                reason:
+                    "the driver's format makes no sense: \(fourcc) \(width)x\(height), strides \(strides), sizes \(sizes)",
                 remedy: "This is a fault of the driver \(driver); try another --pixel-format or --size.")
         }
         return layout
@@ -91,7 +94,8 @@ extension FrameLayout {
     /// `strides`: of each buffer's first plane, in bytes; 0 is the row's own length. `bufferSizes`: bytes of each buffer;
     /// 0 is what the planes need.
     public init?(
-        _ format: PixelFormat, width: Int, height: Int, strides: [Int] = [0], bufferSizes: [Int] = [0], color: Colorimetry
+        _ format: PixelFormat, width: Int, height: Int, strides: [Int] = [0], bufferSizes: [Int] = [0],
+        color: Colorimetry
     ) {
         guard let shape = FormatShape.of(format), (1...65536).contains(width), (1...65536).contains(height),
             strides.count == bufferSizes.count, strides.count == (shape.isSplit ? shape.planes.count : 1)
@@ -114,7 +118,8 @@ extension FrameLayout {
         for (index, size) in bufferSizes.enumerated() {
             let needed = planes.filter { $0.buffer == index }.map(\.end).max() ?? 0
             if size == 0 {
-                sizes[index] = planes.filter { $0.buffer == index }.map { $0.offset + $0.stride * $0.rows }.max() ?? needed
+                sizes[index] =
+                    planes.filter { $0.buffer == index }.map { $0.offset + $0.stride * $0.rows }.max() ?? needed
             } else if size < needed {
                 return nil
             }

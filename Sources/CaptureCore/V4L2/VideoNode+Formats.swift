@@ -45,7 +45,9 @@ public enum FrameSizes: Hashable, Sendable {
         }
     }
 
-    private static func distance(_ a: FrameSize, _ b: FrameSize) -> Int { abs(a.width - b.width) + abs(a.height - b.height) }
+    private static func distance(_ a: FrameSize, _ b: FrameSize) -> Int {
+        abs(a.width - b.width) + abs(a.height - b.height)
+    }
 
     private static func snap(_ value: Int, _ low: Int, _ high: Int, _ step: Int) -> Int {
         let clamped = min(max(value, low), high)

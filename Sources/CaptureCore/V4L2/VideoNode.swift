@@ -41,7 +41,8 @@ public struct VideoNode: ~Copyable, Sendable {
         }
         guard capabilities & CV4L2_CAP_STREAMING != 0 else {
             throw CamdError(
-                .unavailable, subject: subject, reason: "its driver can only be read with read(2), which copies each frame",
+                .unavailable, subject: subject,
+                reason: "its driver can only be read with read(2), which copies each frame",
                 remedy: Self.lookAtList)
         }
         self.path = path
@@ -71,7 +72,8 @@ public struct VideoNode: ~Copyable, Sendable {
                 error.reason = "there is no such camera"
                 error.remedy = lookAtList
             case .accessDenied?:
-                error.remedy = "Join the group that owns the node (usually: sudo usermod -aG video $USER), then log in again."
+                error.remedy =
+                    "Join the group that owns the node (usually: sudo usermod -aG video $USER), then log in again."
             case .notPermitted?:
                 error.kind = .noPermission
                 error.remedy = "A cgroup refuses the device: add DeviceAllow=char-video4linux rw to the unit."

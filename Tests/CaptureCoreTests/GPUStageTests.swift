@@ -1,0 +1,176 @@
+import Glibc
+import LinuxSystem
+import Synchronization
+import Testing
+
+@testable import CaptureCore
+
+/// The GPU's passes on this machine's own EGL (in software, by upload and read-back), against arithmetic written down
+/// here from the standards.
+@Suite(.serialized) struct GPUStageTests {
+    private final class Sink: VideoSink {
+        let frames = Ring<FrameLease>(capacity: 8)
+        func offer(_ frame: consuming FrameLease) { _ = frames.push(frame) }
+    }
+
+    /// One picture's planes, without padding.
+    struct Picture {
+        var planes: [[UInt8]]
+        var widths: [Int]
+
+        func at(_ plane: Int, _ x: Int, _ y: Int) -> Int { Int(planes[plane][y * widths[plane] + x]) }
+    }
+
+    private static func read(_ frame: borrowing FrameLease) throws(CamdError) -> Picture {
+        var picture = Picture(planes: [], widths: [])
+        for plane in frame.layout.planes {
+            let rows = try frame.buffers[plane.buffer].withBytes { (bytes) throws(CamdError) in
+                bytes.withUnsafeBytes { bytes in
+                    (0..<plane.rows).flatMap { row in
+                        Array(
+                            bytes[
+                                plane.offset + row * plane.stride..<plane.offset + row * plane.stride + plane.rowBytes])
+                    }
+                }
+            }
+            picture.planes.append(rows)
+            picture.widths.append(plane.rowBytes)
+        }
+        return picture
+    }
+
+    /// Sends one frame, whose bytes `fill` gives by plane, column (in bytes) and row, through the GPU.
+    private static func render(
+        _ format: PixelFormat, _ width: Int, _ height: Int, stride: Int = 0, color: Colorimetry, video: Colorimetry,
+        fill: (_ plane: Int, _ x: Int, _ y: Int) -> UInt8
+    ) throws -> (video: Picture, still: Picture) {
+        let layout = try #require(FrameLayout(format, width: width, height: height, strides: [stride], color: color))
+        let pool = FramePool(layout: layout, buffers: try BufferSource.plainMemory.allocate(layout, count: 2))
+        guard let frame = pool.acquire() else { throw CamdError(.software, subject: "test", reason: "no slot") }
+        for (index, plane) in layout.planes.enumerated() {
+            try frame.buffers[0].withMutableBytes(.write) { (bytes) throws(CamdError) in
+                bytes.withUnsafeMutableBytes { bytes in
+                    for y in 0..<plane.rows {
+                        for x in 0..<plane.rowBytes { bytes[plane.offset + y * plane.stride + x] = fill(index, x, y) }
+                    }
+                }
+            }
+        }
+        let gpu = try GPUStage(source: pool, videoColor: video, sources: [], ended: { _ in })
+        defer { gpu.stop() }
+        #expect(gpu.report.gpuPath == "upload")
+        #expect(gpu.report.outputPath == "readback")
+        let sink = Sink()
+        try gpu.setVideoSink(sink)
+        let ticket = try StillTicket()
+        try gpu.requestStill(ticket)
+        gpu.offer(frame)
+        let still = try read(try ticket.wait(limitMilliseconds: 5000))
+        let deadline = Deadline(afterMilliseconds: 5000)
+        while !deadline.hasPassed {
+            if let picture = sink.frames.pop() {
+                #expect(gpu.counts.bytesCopied > 0, "an upload is a copy and is counted")
+                return (try read(picture), still)
+            }
+            usleep(1000)
+        }
+        throw CamdError(.software, subject: "test", reason: "no video picture came")
+    }
+
+    private static let camera = Colorimetry(primaries: .bt709, transfer: .sRGB, matrix: .bt601, range: .limited)
+
+    private static func noise(_ plane: Int, _ x: Int, _ y: Int) -> UInt8 {
+        UInt8(truncatingIfNeeded: (x &* 73 &+ y &* 151 &+ plane &* 29 &+ (x &* y) &* 7) >> 1)
+    }
+
+    @Test func `YUYV becomes NV12 byte for byte, chroma averaged over two rows`() throws {
+        let (video, _) = try Self.render(
+            .yuyv, 32, 16, stride: 80, color: Self.camera, video: Self.camera, fill: Self.noise)
+        for y in 0..<16 {
+            for x in 0..<32 { #expect(video.at(0, x, y) == Int(Self.noise(0, 2 * x, y))) }
+        }
+        for y in 0..<8 {
+            for x in 0..<16 {
+                for (plane, byte) in [(0, 1), (1, 3)] {
+                    let expected =
+                        Double(
+                            Int(Self.noise(0, 4 * x + byte, 2 * y)) + Int(Self.noise(0, 4 * x + byte, 2 * y + 1))) / 2
+                    #expect(abs(Double(video.at(1, 2 * x + plane, y)) - expected) <= 1)
+                }
+            }
+        }
+    }
+
+    @Test func `NV12 becomes NV12 unchanged`() throws {
+        let (video, _) = try Self.render(.nv12, 64, 18, color: Self.camera, video: Self.camera, fill: Self.noise)
+        for y in 0..<18 { for x in 0..<64 { #expect(video.at(0, x, y) == Int(Self.noise(0, x, y))) } }
+        for y in 0..<9 { for x in 0..<64 { #expect(video.at(1, x, y) == Int(Self.noise(1, x, y))) } }
+    }
+
+    @Test func `a photo of limited range spreads to the full range that JPEG means`() throws {
+        let (_, still) = try Self.render(.nv12, 32, 16, color: Self.camera, video: Self.camera) { plane, x, _ in
+            plane == 0 ? UInt8(16 + x * 219 / 31) : x % 2 == 0 ? 90 : 240
+        }
+        for x in 0..<32 {
+            let luma = Double(16 + x * 219 / 31)
+            #expect(abs(Double(still.at(0, x, 8)) - (luma - 16) * 255 / 219) <= 1)
+        }
+        #expect(abs(Double(still.at(1, 5, 3)) - (128 - 38 * 255.0 / 224)) <= 1)
+        #expect(abs(Double(still.at(2, 5, 3)) - (128 + 112 * 255.0 / 224)) <= 1)
+    }
+
+    /// The bilinear debayer as its definition says it: the mean of the nearest cells of each colour.
+    private static func debayered(
+        _ x: Int, _ y: Int, _ width: Int, _ height: Int, red: (x: Int, y: Int), _ cell: (Int, Int) -> Int
+    ) -> [Double] {
+        func mirrored(_ value: Int, _ count: Int) -> Int {
+            value < 0 ? -value : value >= count ? 2 * count - 2 - value : value
+        }
+        func color(_ x: Int, _ y: Int) -> Int { (x & 1 == red.x ? 0 : 1) + (y & 1 == red.y ? 0 : 1) }
+        return (0..<3).map { wanted in
+            if color(x, y) == wanted { return Double(cell(x, y)) }
+            // Green sits above, below, left and right; the others diagonal, or along one line.
+            var sum = 0
+            var count = 0
+            for (dx, dy) in [(-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, -1), (-1, 1), (1, 1)] {
+                let isDiagonal = dx != 0 && dy != 0
+                if wanted == 1, isDiagonal { continue }
+                let (nx, ny) = (x + dx, y + dy)
+                guard color(nx & 1, ny & 1) == wanted else { continue }
+                sum += cell(mirrored(nx, width), mirrored(ny, height))
+                count += 1
+            }
+            return Double(sum) / Double(count)
+        }
+    }
+
+    @Test(arguments: [
+        (PixelFormat.srggb8, 0, 0), (.sgrbg8, 1, 0), (.sgbrg8, 0, 1), (.sbggr8, 1, 1),
+    ])
+    func `Bayer in every order becomes luma and chroma as bilinear debayering and BT.709 define them`(
+        _ format: PixelFormat, _ redX: Int, _ redY: Int
+    ) throws {
+        let (width, height) = (32, 16)
+        let cell: (Int, Int) -> Int = { Int(Self.noise(0, $0, $1)) }
+        let (video, _) = try Self.render(format, width, height, color: .sRGB, video: .hdVideo) { _, x, y in
+            UInt8(cell(x, y))
+        }
+        for y in 0..<height {
+            for x in 0..<width {
+                let rgb = Self.debayered(x, y, width, height, red: (redX, redY), cell)
+                let luma = 16 + (0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]) * 219 / 255
+                #expect(abs(Double(video.at(0, x, y)) - luma) <= 1, "luma at \(x),\(y)")
+            }
+        }
+        for y in 0..<height / 2 {
+            for x in 0..<width / 2 {
+                let r = Double(cell(2 * x + redX, 2 * y + redY))
+                let b = Double(cell(2 * x + 1 - redX, 2 * y + 1 - redY))
+                let g = Double(cell(2 * x + 1 - redX, 2 * y + redY) + cell(2 * x + redX, 2 * y + 1 - redY)) / 2
+                let luma = 0.2126 * r + 0.7152 * g + 0.0722 * b
+                #expect(abs(Double(video.at(1, 2 * x, y)) - (128 + (b - luma) / 1.8556 * 224 / 255)) <= 1)
+                #expect(abs(Double(video.at(1, 2 * x + 1, y)) - (128 + (r - luma) / 1.5748 * 224 / 255)) <= 1)
+            }
+        }
+    }
+}

@@ -56,7 +56,8 @@ import Testing
                 }
             }
         }
-        let gpu = try GPUStage(source: pool, videoColor: video, sources: [], ended: { _ in })
+        let gpu = try GPUStage(
+            source: pool, writes: .clean, videoColor: video, choice: HeapChoice([], need: .anything), ended: { _ in })
         defer { gpu.stop() }
         #expect(gpu.report.gpuPath == "upload")
         #expect(gpu.report.outputPath == "readback")

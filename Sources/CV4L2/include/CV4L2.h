@@ -58,6 +58,7 @@ static const uint64_t CV4L2_SYNC_END = DMA_BUF_SYNC_END;
 static const uint32_t CV4L2_CAP_VIDEO_CAPTURE = V4L2_CAP_VIDEO_CAPTURE;
 static const uint32_t CV4L2_CAP_VIDEO_CAPTURE_MPLANE = V4L2_CAP_VIDEO_CAPTURE_MPLANE;
 static const uint32_t CV4L2_CAP_STREAMING = V4L2_CAP_STREAMING;
+static const uint32_t CV4L2_BUF_CAP_SUPPORTS_MMAP_CACHE_HINTS = V4L2_BUF_CAP_SUPPORTS_MMAP_CACHE_HINTS;
 static const uint32_t CV4L2_CAP_DEVICE_CAPS = V4L2_CAP_DEVICE_CAPS;
 
 // glibc declares these calls, and struct ucred, only under _GNU_SOURCE, which Swift's Glibc module does not set (and a

@@ -34,27 +34,8 @@ public enum BufferSource: Hashable, Sendable {
         return slots
     }
 
-    /// What to try, in order. `heaps`: the names that the user wants, each of which has to give buffers, or it is an
-    /// error; none: the system heap first, whose CPU mapping is cached, then every other, then udmabuf.
-    public static func candidates(heaps: [String]) throws(CamdError) -> [BufferSource] {
-        guard heaps.isEmpty else {
-            var wanted: [BufferSource] = []
-            for name in heaps {
-                let source: BufferSource = name == "udmabuf" ? .udmabuf : .heap(Heap(name: name))
-                _ = try source.allocate(1)
-                wanted.append(source)
-            }
-            return wanted
-        }
-        return everything
-    }
-
-    /// All that this machine could allocate from, in the order in which camd tries it.
+    /// All that this machine could allocate from, heaps by their names, then udmabuf.
     public static var everything: [BufferSource] {
-        var found = Heap.all()
-        if let system = found.firstIndex(where: { $0.name == "system" }) {
-            found.insert(found.remove(at: system), at: 0)
-        }
-        return found.map { .heap($0) } + [.udmabuf]
+        Heap.all().map { .heap($0) } + [.udmabuf]
     }
 }

@@ -31,6 +31,9 @@ public final class DMABuf: @unchecked Sendable {
     private let owned: FileDescriptor
     private let view = Mutex(View())
     private let accessors = Atomic<Int>(0)
+    /// The thread that opened an access last; 0 when it closed it.
+    private let accessingThread = Atomic<UInt>(0)
+    private let isWithDriver = Atomic<Bool>(false)
 
     private struct View: ~Copyable {
         var mapping: Mapping?
@@ -81,14 +84,28 @@ public final class DMABuf: @unchecked Sendable {
         }
     }
 
+    /// The GPU or another device that takes longer than this with a buffer has hung.
+    private static let fenceLimitMilliseconds: CInt = 2000
+
     private func bracketed<R>(
         _ access: Access, _ body: (UnsafeMutableRawBufferPointer) throws(CamdError) -> R
     ) throws(CamdError) -> R {
         let bytes = try mapped()
-        // Several readers may have it open at once; a writer is alone.
+        let thread = UInt(pthread_self())
+        // Several threads may read at once; a writer is alone, and nobody opens it twice.
         let others = accessors.wrappingAdd(1, ordering: .acquiringAndReleasing).oldValue
         precondition(access.isRead || others == 0, "a dma-buf is written while another access is open")
-        defer { accessors.wrappingSubtract(1, ordering: .acquiringAndReleasing) }
+        precondition(
+            others == 0 || accessingThread.load(ordering: .relaxed) != thread,
+            "a CPU access to a dma-buf is opened inside another one of the same thread")
+        accessingThread.store(thread, ordering: .relaxed)
+        defer {
+            _ = accessingThread.compareExchange(expected: thread, desired: 0, ordering: .relaxed)
+            accessors.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+        }
+        precondition(
+            !isWithDriver.load(ordering: .acquiring), "the CPU reaches into a buffer that the camera's driver owns")
+        try waitForDevices(access)
         try sync(CV4L2_SYNC_START | access.flags, "DMA_BUF_IOCTL_SYNC START")
         let result: R
         do throws(CamdError) {
@@ -99,6 +116,30 @@ public final class DMABuf: @unchecked Sendable {
         }
         try sync(CV4L2_SYNC_END | access.flags, "DMA_BUF_IOCTL_SYNC END")
         return result
+    }
+
+    /// Waits for the devices' fences on the buffer (poll(2) of the dma-buf: readable when its writers are done,
+    /// writable when all are). It comes before START, which would invalidate caches first and then wait with no limit.
+    private func waitForDevices(_ access: Access) throws(CamdError) {
+        if isPlainMemory { return }
+        let wanted: Readiness = access.isRead ? .input : .output
+        guard try wait(for: wanted, on: owned.rawValue, milliseconds: Self.fenceLimitMilliseconds) != nil else {
+            throw CamdError(
+                .unavailable, subject: "dma-buf (\(origin))", call: "poll",
+                reason: "a device works on it for more than \(Self.fenceLimitMilliseconds) ms",
+                remedy: "See the kernel's log (dmesg) for a GPU that hangs.")
+        }
+    }
+
+    /// Told by the capture queue: from QBUF to DQBUF the buffer is the driver's, and a CPU access traps.
+    func setOwnedByDriver(_ isOwned: Bool) { isWithDriver.store(isOwned, ordering: .releasing) }
+
+    /// Hands on what a driver wrote with the CPU and did not clean from the caches (uvcvideo and the test drivers never
+    /// do), so that a device that does not look into caches sees it: START and END for writing. START for writing alone
+    /// invalidates nothing.
+    func publishDriverWrites() throws(CamdError) {
+        try sync(CV4L2_SYNC_START | CV4L2_SYNC_WRITE, "DMA_BUF_IOCTL_SYNC START")
+        try sync(CV4L2_SYNC_END | CV4L2_SYNC_WRITE, "DMA_BUF_IOCTL_SYNC END")
     }
 
     private func mapped() throws(CamdError) -> UnsafeMutableRawBufferPointer {

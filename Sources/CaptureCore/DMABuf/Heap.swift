@@ -17,6 +17,26 @@ public struct Heap: Hashable, Sendable {
         Directory.names(in: folder).sorted().map(Heap.init(name:))
     }
 
+    /// What the name tells; of a link whose own name tells little (`vidbuf_cached`), the name that it leads to.
+    public var parsedName: HeapName {
+        let own = HeapName(name)
+        guard own.kind == .unknown, let real = realpath(path, nil) else { return own }
+        defer { free(real) }
+        let target = String(cString: real)
+        guard target.hasPrefix(Self.folder + "/") else { return own }
+        return HeapName(String(target.dropFirst(Self.folder.count + 1)))
+    }
+
+    /// Whether two nodes give memory of one region: by their names, or because one is a link to the other (udev makes
+    /// `vidbuf_cached` on a Raspberry Pi), or both are one device.
+    public func isSameRegion(as other: Heap) -> Bool {
+        if HeapName(name).isSameRegion(as: HeapName(other.name)) { return true }
+        var mine = stat()
+        var theirs = stat()
+        return stat(path, &mine) == 0 && stat(other.path, &theirs) == 0 && mine.st_rdev == theirs.st_rdev
+            && mine.st_rdev != 0
+    }
+
     /// Allocates one buffer (DMA_HEAP_IOCTL_ALLOC); `length` is rounded up to pages. The bytes are zero.
     public func allocate(_ length: Int) throws(CamdError) -> DMABuf {
         let heap = try open()

@@ -39,6 +39,8 @@ public struct PixelFormat: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let yuyv = PixelFormat(letters: "YUYV")
     public static let nv12 = PixelFormat(letters: "NV12")
     public static let nv12M = PixelFormat(letters: "NM12")
+    public static let nv16 = PixelFormat(letters: "NV16")
+    public static let nv16M = PixelFormat(letters: "NM16")
     public static let yuv420 = PixelFormat(letters: "YU12")
     public static let yuv420M = PixelFormat(letters: "YM12")
     public static let srggb8 = PixelFormat(letters: "RGGB")

@@ -4,7 +4,7 @@ import LinuxSystem
 /// The end of all GPU work that was submitted before it was made. Used on the GL thread.
 struct GPUFence: ~Copyable {
     /// A sync_file that polls as readable when the work is over; nil where only EGL can wait.
-    private let native: FileDescriptor?
+    private let native: SyncFile?
     private let sync: EGLSyncKHR?
     private let display: GPUDisplay
 
@@ -21,7 +21,7 @@ struct GPUFence: ~Copyable {
             let fd = cegl_dup_native_fence(&display.calls, display.display, sync)
             cegl_destroy_sync(&display.calls, display.display, sync)
             guard fd >= 0 else { throw GPUDisplay.error("eglDupNativeFenceFDANDROID", "the GPU gives no fence") }
-            native = FileDescriptor(owning: fd)
+            native = SyncFile(owning: FileDescriptor(owning: fd))
             self.sync = nil
         } else {
             let sync = display.hasFences ? cegl_create_fence(&display.calls, display.display) : nil
@@ -39,7 +39,7 @@ struct GPUFence: ~Copyable {
     /// What poll(2) waits on; nil where `isOver` has to be asked.
     var descriptor: Int32? {
         switch native {
-        case .some(let native): native.rawValue
+        case .some(let native): native.fileDescriptor
         case .none: nil
         }
     }

@@ -9,9 +9,14 @@ final class GPUSource {
     private let images: [[GPUImage]]
     private let textures: [GPUTexture]
     private let pool: FramePool
+    private let publishesWrites: Bool
 
-    init(_ display: GPUDisplay, _ pool: FramePool, refusals: inout [PathRefusal]) throws(CamdError) {
+    /// `publishesWrites`: each frame's bytes are cleaned from the CPU's caches before the GPU reads them.
+    init(
+        _ display: GPUDisplay, _ pool: FramePool, publishesWrites: Bool, refusals: inout [PathRefusal]
+    ) throws(CamdError) {
         self.pool = pool
+        self.publishesWrites = publishesWrites
         let planes = pool.layout.planes.map(PackedPlane.init)
         let largest = planes.map { max($0.width, $0.height) }.max() ?? 0
         guard largest <= display.largestEdge else {
@@ -50,6 +55,9 @@ final class GPUSource {
     /// Binds a frame's planes to the texture units that the shaders read; returns bytes copied for that.
     func bind(_ slot: Int) throws(CamdError) -> Int {
         var copied = 0
+        if publishesWrites, !images.isEmpty {
+            for buffer in pool.buffers[slot] { try buffer.publishDriverWrites() }
+        }
         if images.isEmpty {
             for (index, plane) in pool.layout.planes.enumerated() {
                 let texture = textures[index]

@@ -71,9 +71,9 @@ public final class GPUStage: @unchecked Sendable {
     }
 
     /// Opens the GPU, imports the source's buffers, compiles, allocates; all on the new thread, waited for here.
-    /// `sources`: where output buffers may come from, in order. `ended` is called on the GL thread if it fails later.
+    /// `choice`: where output buffers may come from, in order. `writes`: what the source leaves in the CPU's caches. `ended` is called on the GL thread if it fails later.
     public init(
-        source: FramePool, videoColor: Colorimetry, sources: [BufferSource],
+        source: FramePool, writes: DriverWrites, videoColor: Colorimetry, choice: HeapChoice,
         ended: @escaping @Sendable (CamdError) -> Void
     ) throws(CamdError) {
         let waiting = Ring<FrameLease>(capacity: Self.waitingFrames)
@@ -83,7 +83,8 @@ public final class GPUStage: @unchecked Sendable {
         let thread = try OSThread("camd-gl") {
             do throws(CamdError) {
                 let worker = try GPUWorker(
-                    source: source, videoColor: videoColor, sources: sources, waiting: waiting, bell: bell,
+                    source: source, writes: writes, videoColor: videoColor, choice: choice, waiting: waiting,
+                    bell: bell,
                     shared: shared)
                 start.succeed(worker.report, worker.videoLayout)
                 if let error = worker.run() { ended(error) }

@@ -36,18 +36,21 @@ final class GPUWorker {
     private static let hangMilliseconds: Int32 = 5000
 
     init(
-        source pool: FramePool, videoColor: Colorimetry, sources: [BufferSource], waiting: Ring<FrameLease>,
+        source pool: FramePool, writes: DriverWrites, videoColor: Colorimetry, choice: HeapChoice,
+        waiting: Ring<FrameLease>,
         bell: EventCounter, shared: GPUStage.Shared
     ) throws(CamdError) {
-        var refusals: [PathRefusal] = []
+        var refusals = choice.refusals.map { PathRefusal(.output, $0.source.name, $0.reason) }
         display = try GPUDisplay()
-        source = try GPUSource(display, pool, refusals: &refusals)
+        source = try GPUSource(
+            display, pool, publishesWrites: writes.needPublishing(isSoftwareGPU: display.isSoftware),
+            refusals: &refusals)
         video = try GPUOutput(
-            display, .nv12, of: pool.layout, color: videoColor, slots: GPUStage.videoSlots, sources: sources,
+            display, .nv12, of: pool.layout, color: videoColor, slots: GPUStage.videoSlots, sources: choice.sources,
             refusals: &refusals)
         var ignored: [PathRefusal] = []
         still = try GPUOutput(
-            display, .i420, of: pool.layout, color: .jfif, slots: GPUStage.stillSlots, sources: sources,
+            display, .i420, of: pool.layout, color: .jfif, slots: GPUStage.stillSlots, sources: choice.sources,
             refusals: &ignored)
         glEnableVertexAttribArray(0)
         glDisable(GLenum(GL_DITHER))

@@ -36,21 +36,26 @@ enum ShaderSource {
         #endif
         uniform sampler2D plane0;
         uniform sampler2D plane1;
+        uniform sampler2D plane2;
         uniform vec2 inverse0;
         uniform vec2 inverse1;
+        uniform vec2 inverse2;
         uniform vec2 size0;
         uniform vec2 origin;
         uniform mat3 matrix;
         uniform vec3 offset;
         vec4 at0(float x, float y) { return texture2D(plane0, (vec2(x, y) + 0.5) * inverse0); }
         vec4 at1(float x, float y) { return texture2D(plane1, (vec2(x, y) + 0.5) * inverse1); }
+        vec4 at2(float x, float y) { return texture2D(plane2, (vec2(x, y) + 0.5) * inverse2); }
 
         """
 
     private static func source(_ format: PixelFormat) -> String? {
         switch format {
         case .yuyv: yuyv
-        case .nv12: nv12
+        case .nv12, .nv12M: nv12
+        case .nv16, .nv16M: nv16
+        case .yuv420, .yuv420M: yuv420
         case .srggb8: bayer(redColumn: 0, redRow: 0)
         case .sgrbg8: bayer(redColumn: 1, redRow: 0)
         case .sgbrg8: bayer(redColumn: 0, redRow: 1)
@@ -92,6 +97,44 @@ enum ShaderSource {
           a = 0.5 * vec2(t.r + t.g, t.b + t.a);
           b = s.rb;
           c = s.ga;
+        }
+
+        """
+
+    // As NV12, with chroma in every row.
+    private static let nv16 = """
+        void quad(float k, float y, out vec4 a, out vec4 b, out vec4 c) {
+          vec4 s = at1(k, y);
+          a = at0(k, y);
+          b = s.rrbb;
+          c = s.ggaa;
+        }
+        void pairs(float k, float y, out vec2 a, out vec2 b, out vec2 c) {
+          vec4 s = 0.5 * (at1(k, 2.0 * y) + at1(k, 2.0 * y + 1.0));
+          vec4 t = 0.5 * (at0(k, 2.0 * y) + at0(k, 2.0 * y + 1.0));
+          a = 0.5 * vec2(t.r + t.g, t.b + t.a);
+          b = s.rb;
+          c = s.ga;
+        }
+
+        """
+
+    // plane0 holds four Y, plane1 four U, plane2 four V: the two samples that belong to four pixels are half a texel.
+    private static let yuv420 = """
+        vec2 half_of(vec4 s, float k) { return mod(k, 2.0) > 0.5 ? s.ba : s.rg; }
+        void quad(float k, float y, out vec4 a, out vec4 b, out vec4 c) {
+          float row = floor(0.5 * y);
+          float column = floor(0.5 * k);
+          a = at0(k, y);
+          b = half_of(at1(column, row), k).xxyy;
+          c = half_of(at2(column, row), k).xxyy;
+        }
+        void pairs(float k, float y, out vec2 a, out vec2 b, out vec2 c) {
+          float column = floor(0.5 * k);
+          vec4 t = 0.5 * (at0(k, 2.0 * y) + at0(k, 2.0 * y + 1.0));
+          a = 0.5 * vec2(t.r + t.g, t.b + t.a);
+          b = half_of(at1(column, y), k);
+          c = half_of(at2(column, y), k);
         }
 
         """

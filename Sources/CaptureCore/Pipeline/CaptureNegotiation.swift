@@ -11,18 +11,20 @@ struct NegotiatedQueue {
 }
 
 extension VideoNode {
-    /// How many buffers a camera gets: two in the driver's hands, three waiting for or in the GPU, three for jitter.
-    static let wantedBuffers = 8
+    /// How many buffers a camera gets unless the user says otherwise: two in the driver's hands, three waiting for or in
+    /// the GPU, three for jitter.
+    public static let usualBuffers = 8
     /// With fewer the driver and the GPU wait for each other.
-    static let fewestBuffers = 3
+    public static let fewestBuffers = 3
 
     /// Tries the paths in order until one holds, and remembers why each earlier one did not: import of buffers of
-    /// camd's own, which the CPU may read at full speed; then the driver's own buffers, exported.
-    func negotiate(_ layout: FrameLayout, sources: [BufferSource]) throws(CamdError) -> NegotiatedQueue {
-        var refusals: [PathRefusal] = []
-        for source in sources {
+    /// camd's own, which the CPU may read at full speed; then the driver's own buffers with a cached mapping; then as
+    /// the driver has them.
+    func negotiate(_ layout: FrameLayout, _ choice: HeapChoice, count: Int) throws(CamdError) -> NegotiatedQueue {
+        var refusals = choice.refusals.map { PathRefusal(.capture, "import:\($0.source.name)", $0.reason) }
+        for source in choice.sources {
             do throws(CamdError) {
-                let buffers = try importBuffers(layout, source)
+                let buffers = try importBuffers(layout, source, count: count)
                 var heap: String?
                 if case .heap(let chosen) = source { heap = chosen.name }
                 return NegotiatedQueue(
@@ -34,26 +36,35 @@ extension VideoNode {
             }
         }
         do throws(CamdError) {
-            let buffers = try exportBuffers(layout)
+            let buffers = try exportBuffers(layout, .mmapNonCoherent, count: count)
+            return NegotiatedQueue(
+                memory: .mmapNonCoherent, buffers: buffers, path: "mmap-noncoherent", heap: nil, refusals: refusals)
+        } catch {
+            if error.errno == .busy { throw busy(error) }
+            refusals.append(PathRefusal(.capture, "mmap-noncoherent", error.description))
+            freeBuffers(.mmapNonCoherent)
+        }
+        do throws(CamdError) {
+            let buffers = try exportBuffers(layout, .mmap, count: count)
             return NegotiatedQueue(memory: .mmap, buffers: buffers, path: "mmap", heap: nil, refusals: refusals)
         } catch {
             freeBuffers(.mmap)
-            throw error.errno == .busy ? busy(error) : error
+            if error.errno == .busy { throw busy(error) }
+            var error = error
+            let earlier = refusals.map { "\($0.path): \($0.reason)" }.joined(separator: "; ")
+            error.reason += " (and before that: \(earlier))"
+            throw error
         }
     }
 
     /// Allocates buffers and has the driver accept each of them (VIDIOC_QBUF maps them for the device), then takes them
     /// back: a refusal shows here and not in the running stream.
-    private func importBuffers(_ layout: FrameLayout, _ source: BufferSource) throws(CamdError) -> [[DMABuf]] {
-        let granted = try granted(.dmaBuf)
+    private func importBuffers(
+        _ layout: FrameLayout, _ source: BufferSource, count: Int
+    ) throws(CamdError) -> [[DMABuf]] {
+        let granted = try granted(.dmaBuf, count)
         let buffers = try source.allocate(layout, count: granted)
-        for slot in buffers {
-            for (buffer, needed) in zip(slot, layout.bufferSizes) where buffer.length < needed {
-                throw CamdError(
-                    .software, subject: subject,
-                    reason: "a buffer of \(buffer.length) bytes is smaller than a frame (\(needed))")
-            }
-        }
+        for slot in buffers { try check(slot, layout) }
         for slot in buffers.indices {
             if let error = queueBuffer(slot, .dmaBuf, buffers[slot]) {
                 streamOff()
@@ -68,27 +79,40 @@ extension VideoNode {
         return buffers
     }
 
-    private func exportBuffers(_ layout: FrameLayout) throws(CamdError) -> [[DMABuf]] {
-        let granted = try granted(.mmap)
+    private func exportBuffers(
+        _ layout: FrameLayout, _ memory: QueueMemory, count: Int
+    ) throws(CamdError) -> [[DMABuf]] {
+        let granted = try granted(memory, count)
         var buffers: [[DMABuf]] = []
         for slot in 0..<granted {
             var planes: [DMABuf] = []
-            for (plane, needed) in layout.bufferSizes.enumerated() {
-                let buffer = try exportBuffer(slot, plane: plane)
-                guard buffer.length >= needed else {
-                    throw CamdError(
-                        .unavailable, subject: subject, call: "VIDIOC_EXPBUF",
-                        reason: "the driver's buffer has \(buffer.length) bytes, a frame needs \(needed)")
-                }
-                planes.append(buffer)
-            }
+            for plane in layout.bufferSizes.indices { planes.append(try exportBuffer(slot, plane: plane)) }
+            try check(planes, layout)
             buffers.append(planes)
         }
         return buffers
     }
 
-    private func granted(_ memory: QueueMemory) throws(CamdError) -> Int {
-        let granted = try requestBuffers(Self.wantedBuffers, memory).count
+    /// A buffer that is smaller than a frame is never queued: a driver that does not check would write past its end.
+    private func check(_ slot: [DMABuf], _ layout: FrameLayout) throws(CamdError) {
+        guard slot.count == layout.bufferSizes.count else {
+            throw CamdError(
+                .software, subject: subject,
+                reason: "a frame has \(layout.bufferSizes.count) buffers, not \(slot.count)")
+        }
+        for (buffer, needed) in zip(slot, layout.bufferSizes) where buffer.length < needed {
+            throw CamdError(
+                .unavailable, subject: subject,
+                reason: "a buffer (\(buffer.origin)) of \(buffer.length) bytes is smaller than a frame (\(needed))")
+        }
+    }
+
+    private func granted(_ memory: QueueMemory, _ count: Int) throws(CamdError) -> Int {
+        let (granted, capabilities) = try requestBuffers(count, memory)
+        if memory == .mmapNonCoherent, capabilities & CV4L2_BUF_CAP_SUPPORTS_MMAP_CACHE_HINTS == 0 {
+            throw CamdError(
+                .unavailable, subject: subject, call: "VIDIOC_REQBUFS", reason: "the driver takes no cache hints")
+        }
         guard granted >= Self.fewestBuffers else {
             throw CamdError(
                 .unavailable, subject: subject, call: "VIDIOC_REQBUFS",

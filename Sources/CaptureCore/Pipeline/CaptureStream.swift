@@ -1,3 +1,4 @@
+import CV4L2
 import Glibc
 import LinuxSystem
 import Synchronization
@@ -14,6 +15,7 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
     public let capturePath: String
     public let heapName: String?
     public let refusals: [PathRefusal]
+    public let writesWithCPU: Bool
 
     private let node: VideoNode
     private let memory: QueueMemory
@@ -27,17 +29,23 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
     static let stallNanoseconds: UInt64 = 5_000_000_000
 
     /// Sets the camera up as wished and negotiates its buffers; nothing streams yet.
-    /// `heaps`: names to allocate from, in order; empty lets camd choose.
-    public init(node: consuming VideoNode, id: String, wish: FormatWish, heaps: [String]) throws(CamdError) {
+    /// `heaps`: names to allocate from, in order; empty lets camd choose. `buffers`: 3 to 32.
+    public init(
+        node: consuming VideoNode, id: String, wish: FormatWish, heaps: [String], buffers: Int = VideoNode.usualBuffers
+    ) throws(CamdError) {
         let format = try node.configure(wish)
-        let queue = try node.negotiate(format.layout, sources: BufferSource.candidates(heaps: heaps))
+        let need = MemoryNeed(driver: node.driver, hasIOMMU: node.hasIOMMU)
+        let largest = format.layout.bufferSizes.max() ?? 0
+        let choice = try HeapChoice.forMachine(heaps: heaps, need: need, bytes: largest)
+        let queue = try node.negotiate(format.layout, choice, count: buffers)
+        let layout = try node.isMultiPlanar ? node.located(format.layout, queue) : format.layout
         let depth = QueueDepth(low: 3)
         bell = try EventCounter()
         stopBell = try EventCounter()
-        pool = FramePool(
-            layout: format.layout, buffers: queue.buffers, bell: .signal(bell, when: { _ in depth.isLow }))
+        pool = FramePool(layout: layout, buffers: queue.buffers, bell: .signal(bell, when: { _ in depth.isLow }))
         identity = CameraIdentity(id: id, name: node.card, driver: node.driver, node: node.path)
         framesPerSecond = format.framesPerSecond
+        writesWithCPU = queue.memory == .dmaBuf && Self.cpuDrivers.contains(node.driver)
         capturePath = queue.path
         heapName = queue.heap
         refusals = queue.refusals
@@ -45,6 +53,9 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
         self.depth = depth
         self.node = node
     }
+
+    /// Drivers that fill buffers with the CPU and leave the caches as they are.
+    private static let cpuDrivers: Set<String> = ["uvcvideo", "vivid", "vimc", "gspca_main"]
 
     public func start(
         sink: @escaping @Sendable (consuming FrameLease) -> Void, ended: @escaping @Sendable (CamdError) -> Void
@@ -61,6 +72,8 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
         thread = try OSThread("camd-capture") { [self] in
             let error = run(box.epoll, sink)
             node.streamOff()
+            // STREAMOFF gave all of them back.
+            for slot in 0..<pool.slotCount { setOwned(slot, byDriver: false) }
             depth.clear()
             if let error { ended(error) }
         }
@@ -89,6 +102,7 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
                 switch node.dequeueBuffer(memory) {
                 case .success(let frame?):
                     depth.add(-1)
+                    setOwned(frame.slot, byDriver: false)
                     if depth.count == 0 { writer.driverIsStarving() }
                     if let error = hand(frame, now, &writer, sink) { return error }
                     lastFrame = now
@@ -152,9 +166,15 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
     }
 
     private func queue(_ slot: Int) -> Errno? {
+        setOwned(slot, byDriver: true)
         if let error = node.queueBuffer(slot, memory, pool.buffers[slot]) { return error }
         depth.add(1)
         return nil
+    }
+
+    private func setOwned(_ slot: Int, byDriver isOwned: Bool) {
+        guard slot < pool.slotCount else { return }
+        for buffer in pool.buffers[slot] { buffer.setOwnedByDriver(isOwned) }
     }
 
     private func queueError(_ error: Errno) -> CamdError {
@@ -180,4 +200,36 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
 final class EpollBox: Sendable {
     let epoll: Epoll
     init(_ epoll: consuming Epoll) { self.epoll = epoll }
+}
+
+extension VideoNode {
+    /// Whether an IOMMU stands between the camera and memory, so that pieces look like one to it.
+    var hasIOMMU: Bool {
+        var status = stat()
+        guard fstat(fileDescriptor, &status) == 0 else { return false }
+        let device =
+            "/sys/dev/char/\(cv4l2_major(UInt64(status.st_rdev))):\(cv4l2_minor(UInt64(status.st_rdev)))/device/iommu_group"
+        return access(device, F_OK) == 0
+    }
+
+    /// The layout with the offsets that the driver tells with a frame: one is captured for that, and given back.
+    fileprivate func located(_ layout: FrameLayout, _ queue: NegotiatedQueue) throws(CamdError) -> FrameLayout {
+        for slot in queue.buffers.indices {
+            if let error = queueBuffer(slot, queue.memory, queue.buffers[slot]) {
+                streamOff()
+                throw CamdError(call: "VIDIOC_QBUF", errno: error, subject: subject)
+            }
+        }
+        defer { streamOff() }
+        try streamOn()
+        let offsets = try firstDataOffsets(queue.memory, bufferCount: layout.bufferSizes.count)
+        guard let moved = layout.moved(by: offsets) else {
+            throw CamdError(
+                .unavailable, subject: subject, call: "VIDIOC_DQBUF",
+                reason:
+                    "with the data offsets \(offsets) a frame does not fit into its buffers (\(layout.bufferSizes))",
+                remedy: "This is a fault of the driver \(driver); try another --pixel-format.")
+        }
+        return moved
+    }
 }

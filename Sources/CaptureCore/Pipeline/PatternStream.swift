@@ -14,6 +14,8 @@ public final class PatternStream: FrameSource, @unchecked Sendable {
     public let capturePath: String
     public let heapName: String?
     public let refusals: [PathRefusal]
+    /// The painter's writes are bracketed.
+    public let writesWithCPU = false
 
     private let painter: PatternPainter
     private let timer: TimerFD
@@ -48,11 +50,12 @@ public final class PatternStream: FrameSource, @unchecked Sendable {
         guard let layout = FrameLayout(format, width: nearest.width, height: nearest.height, color: color) else {
             throw CamdError(.software, subject: subject, reason: "\(format) has no layout")
         }
-        var refusals: [PathRefusal] = []
+        let choice = try HeapChoice.forMachine(heaps: heaps, need: .anything, bytes: layout.bufferSizes[0])
+        var refusals = choice.refusals.map { PathRefusal(.capture, $0.source.name, $0.reason) }
         var made: (buffers: [[DMABuf]], source: BufferSource)?
-        for source in try BufferSource.candidates(heaps: heaps) + [.plainMemory] where made == nil {
+        for source in choice.sources + [.plainMemory] where made == nil {
             do throws(CamdError) {
-                made = (try source.allocate(layout, count: VideoNode.wantedBuffers), source)
+                made = (try source.allocate(layout, count: VideoNode.usualBuffers), source)
             } catch {
                 refusals.append(PathRefusal(.capture, source.name, error.description))
             }

@@ -23,7 +23,9 @@ public struct CaptureFormat: Sendable {
 
 extension VideoNode {
     /// What camd takes of a camera that offers several and nobody asked for one: least work first.
-    public static let preferredFormats: [PixelFormat] = [.nv12, .yuyv, .srggb8, .sgrbg8, .sgbrg8, .sbggr8]
+    public static let preferredFormats: [PixelFormat] = [
+        .nv12, .nv12M, .yuv420, .yuv420M, .yuyv, .nv16, .nv16M, .srggb8, .sgrbg8, .sgbrg8, .sbggr8,
+    ]
 
     /// Sets the camera to what is wanted, or says what it has instead. Nothing is substituted silently.
     public func configure(_ wish: FormatWish) throws(CamdError) -> CaptureFormat {

@@ -29,6 +29,10 @@ struct FormatShape {
             FormatShape(
                 planes: [Plane(bytes: 1, pixels: 1, rowsShared: 1), Plane(bytes: 1, pixels: 1, rowsShared: 2)],
                 isSplit: format == .nv12M, widthStep: 2, heightStep: 2)
+        case .nv16, .nv16M:
+            FormatShape(
+                planes: [Plane(bytes: 1, pixels: 1, rowsShared: 1), Plane(bytes: 1, pixels: 1, rowsShared: 1)],
+                isSplit: format == .nv16M, widthStep: 2)
         case .yuv420, .yuv420M:
             FormatShape(
                 planes: [
@@ -90,6 +94,18 @@ extension VideoNode {
 }
 
 extension FrameLayout {
+    /// The same frame with its planes moved by what the driver says (`data_offset` of a multi-planar buffer): bytes from
+    /// the start of each buffer to its picture. Nil when a plane would not fit any more.
+    func moved(by dataOffsets: [Int]) -> FrameLayout? {
+        var layout = self
+        for index in layout.planes.indices {
+            let buffer = layout.planes[index].buffer
+            layout.planes[index].offset += buffer < dataOffsets.count ? dataOffsets[buffer] : 0
+            guard layout.planes[index].end <= bufferSizes[buffer] else { return nil }
+        }
+        return layout
+    }
+
     /// Lays out a format's planes one after the other, as V4L2 does; nil when the numbers do not fit together.
     /// `strides`: of each buffer's first plane, in bytes; 0 is the row's own length. `bufferSizes`: bytes of each buffer;
     /// 0 is what the planes need.

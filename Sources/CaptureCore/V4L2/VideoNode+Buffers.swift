@@ -102,6 +102,29 @@ extension VideoNode {
         }
     }
 
+    /// Takes one frame of a multi-planar queue that streams and returns where in each buffer its picture begins
+    /// (`data_offset` of struct v4l2_plane), in bytes; the driver tells that only with a frame.
+    func firstDataOffsets(_ memory: QueueMemory, bufferCount: Int) throws(CamdError) -> [Int] {
+        guard try wait(for: .input, on: fileDescriptor, milliseconds: 5000) != nil else {
+            throw CamdError(.unavailable, subject: subject, reason: "no frame came within 5 s")
+        }
+        var planes = InlineArray<8, v4l2_plane>(repeating: v4l2_plane())
+        var span = planes.mutableSpan
+        let result: Result<[Int], Errno> = span.withUnsafeMutableBufferPointer { planes in
+            var buffer = v4l2_buffer()
+            buffer.type = bufferType
+            buffer.memory = memory.value
+            buffer.length = UInt32(planes.count)
+            buffer.m.planes = planes.baseAddress
+            if let error = attempt(CV4L2_VIDIOC_DQBUF, &buffer) { return .failure(error) }
+            return .success((0..<min(bufferCount, planes.count)).map { Int(planes[$0].data_offset) })
+        }
+        switch result {
+        case .success(let offsets): return offsets
+        case .failure(let error): throw CamdError(call: "VIDIOC_DQBUF", errno: error, subject: subject)
+        }
+    }
+
     /// VIDIOC_STREAMON.
     func streamOn() throws(CamdError) {
         var type = CInt(bufferType)

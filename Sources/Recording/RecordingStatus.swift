@@ -1,0 +1,47 @@
+import LinuxSystem
+
+/// Why a frame that was offered is not in the file.
+public enum LossReason: String, Sendable, Hashable, CaseIterable {
+    /// The encoder had not taken the frames before it.
+    case encoderBehind = "encoder behind"
+    /// The disk had not taken the packets before it.
+    case diskBehind = "disk behind"
+    /// The driver's time of it is not later than that of the frame before.
+    case timestamp = "timestamp"
+    /// The encoder failed at it, or did not give a packet for it.
+    case encoderFailed = "encoder failed"
+    /// The file failed, or was abandoned, before the frame was whole on the disk.
+    case writeFailed = "write failed"
+    /// It came after the recording was asked to end or had failed, or waited while it was abandoned.
+    case over = "recording over"
+}
+
+/// What has become of a recording so far. At its end, frames offered = `frames` + all of `lost`.
+public struct RecordingStatus: Sendable, Hashable {
+    public enum State: String, Sendable, Hashable {
+        /// Takes frames, or writes the last ones.
+        case recording
+        case finished
+        /// Ended by itself or abandoned: see `failure`.
+        case failed
+    }
+
+    public var path: String
+    /// The encoder's name.
+    public var encoder: String
+    public var state: State
+    /// Frames that are in the file, or in the second of it that is not written out yet.
+    public var frames: UInt64
+    /// Reasons that have not happened are not in it.
+    public var lost: [LossReason: UInt64]
+    /// Of the file.
+    public var bytes: Int
+    /// From the first frame's time to the end of the last one's.
+    public var seconds: Double
+    /// Bytes that had to be copied because the encoder cannot read frames in place; 0 is the rule.
+    public var bytesCopied: UInt64
+    public var failure: CamdError?
+
+    /// Frames that were offered and are not in the file.
+    public var lostFrames: UInt64 { lost.values.reduce(0, +) }
+}

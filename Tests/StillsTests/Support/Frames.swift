@@ -1,0 +1,1 @@
+../../RecordingTests/Support/Frames.swift

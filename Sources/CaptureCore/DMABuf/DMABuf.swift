@@ -160,8 +160,19 @@ public final class DMABuf: @unchecked Sendable {
         return try result.get()
     }
 
-    /// Maps it ahead of the first frame, so that the frame path makes no mapping.
-    public func prepareForCPU() throws(CamdError) { _ = try mapped() }
+    /// Maps it and touches each page ahead of the first frame, so that the frame path makes no mapping and no fault.
+    public func prepareForCPU() throws(CamdError) {
+        try withBytes { (bytes) throws(CamdError) in
+            bytes.withUnsafeBytes { bytes in
+                var sum: UInt8 = 0
+                for offset in stride(from: 0, to: bytes.count, by: 4096) { sum &+= bytes[offset] }
+                Self.touched.store(sum, ordering: .relaxed)
+            }
+        }
+    }
+
+    /// Somewhere for the bytes to go, or the reads would be left out.
+    private static let touched = Atomic<UInt8>(0)
 
     private func sync(_ flags: UInt64, _ call: String) throws(CamdError) {
         if isPlainMemory { return }

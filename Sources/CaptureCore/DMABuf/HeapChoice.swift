@@ -72,7 +72,8 @@ public struct HeapChoice: Sendable {
             } else if need == .contiguousUnchecked, candidate.name?.isContiguous != true {
                 refusals.append(
                     (candidate.source, "the camera needs one piece of memory, and its driver would not notice pieces"))
-            } else if let name = candidate.name, let same = usable.firstIndex(where: { $0.isSameRegion(as: candidate) }) {
+            } else if let name = candidate.name, let same = usable.firstIndex(where: { $0.isSameRegion(as: candidate) })
+            {
                 let isBetter = name.conforms && usable[same].name?.conforms == false
                 let other = isBetter ? usable[same] : candidate
                 if isBetter { usable[same] = candidate }

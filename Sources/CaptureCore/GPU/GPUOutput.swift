@@ -49,7 +49,6 @@ final class GPUOutput {
                 let buffers = try candidate.allocate(layout, count: slots)
                 var targets: [GPUTarget] = []
                 for slot in buffers { targets.append(try GPUTarget(display, importing: slot[0], texels)) }
-                for slot in buffers { try slot[0].prepareForCPU() }
                 made = (buffers, targets, candidate.name)
             } catch {
                 refusals.append(PathRefusal(.output, candidate.name, error.description))

@@ -52,6 +52,9 @@ final class GPUSource {
         }
     }
 
+    /// How many slots differ for the GPU: all of them, or the one set of textures that all are copied into.
+    var slotsToWarm: Int { images.isEmpty ? 1 : images.count }
+
     /// Binds a frame's planes to the texture units that the shaders read; returns bytes copied for that.
     func bind(_ slot: Int) throws(CamdError) -> Int {
         var copied = 0

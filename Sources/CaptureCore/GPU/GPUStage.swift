@@ -80,7 +80,7 @@ public final class GPUStage: @unchecked Sendable {
         let bell = try EventCounter()
         let shared = try Shared()
         let start = try GPUStart()
-        let thread = try OSThread("camd-gl") {
+        let thread = try OSThread("camd-gl", niceness: OSThread.workNiceness) {
             do throws(CamdError) {
                 let worker = try GPUWorker(
                     source: source, writes: writes, videoColor: videoColor, choice: choice, waiting: waiting,

@@ -64,13 +64,19 @@ final class GPUWorker {
         try warmUp()
     }
 
-    /// Draws both pictures once: drivers compile late, and the first frame should not wait for that.
+    /// Draws from each capture buffer and into each output once: drivers compile late and map pages at their first use,
+    /// and the first frames should not wait for that.
     private func warmUp() throws(CamdError) {
-        _ = try source.bind(0)
         useCorners()
-        if let slot = video.pool.acquire() { _ = try video.draw(slot.slot) }
-        if let slot = still.pool.acquire() { _ = try still.draw(slot.slot) }
+        for slot in 0..<max(source.slotsToWarm, video.pool.slotCount) {
+            _ = try source.bind(slot % source.slotsToWarm)
+            _ = try video.draw(slot % video.pool.slotCount)
+            if slot < still.pool.slotCount { _ = try still.draw(slot) }
+        }
         glFinish()
+        for pool in [video.pool, still.pool] {
+            for buffers in pool.buffers { for buffer in buffers { try buffer.prepareForCPU() } }
+        }
         try checkErrors()
     }
 

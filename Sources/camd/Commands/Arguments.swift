@@ -1,0 +1,135 @@
+import ArgumentParser
+import CaptureCore
+
+/// Values as they are written on the command line. What is wrong with one is said together with what is allowed.
+enum Arguments {
+    static let edges = 2...16_384
+    static let longestSeconds = 31_536_000.0
+    static let fastest = 1_000.0
+
+    static func size(_ text: String) throws -> FrameSize {
+        let parts = text.split(separator: "x", omittingEmptySubsequences: false)
+        guard parts.count == 2, let width = whole(parts[0]), let height = whole(parts[1]), edges.contains(width),
+            edges.contains(height)
+        else {
+            throw ValidationError(
+                "a size is WIDTHxHEIGHT, such as 1280x720, each from \(edges.lowerBound) to \(edges.upperBound)")
+        }
+        return FrameSize(width, height)
+    }
+
+    static func duration(_ text: String) throws -> Double {
+        guard let seconds = decimal(text), seconds > 0, seconds <= longestSeconds else {
+            throw ValidationError(
+                "a duration is in seconds, more than 0 and at most \(Int(longestSeconds)) (a year), such as 10 or 2.5")
+        }
+        return seconds
+    }
+
+    static func rate(_ text: String) throws -> Double {
+        guard let rate = decimal(text), rate > 0, rate <= fastest else {
+            throw ValidationError("a rate is in frames per second, more than 0 and at most \(Int(fastest)), such as 30")
+        }
+        return rate
+    }
+
+    static func pixelFormat(_ text: String) throws -> PixelFormat {
+        guard let format = PixelFormat(text) else {
+            throw ValidationError("a pixel format is V4L2's name of up to four characters, such as YUYV or RGGB")
+        }
+        return format
+    }
+
+    static let buffers = VideoNode.fewestBuffers...FramePool.mostSlots
+
+    static func buffers(_ text: String) throws -> Int {
+        guard let count = whole(text[...]), buffers.contains(count) else {
+            throw ValidationError("a camera has \(buffers.lowerBound) to \(buffers.upperBound) buffers")
+        }
+        return count
+    }
+
+    static func quality(_ text: String) throws -> Int {
+        guard let quality = whole(text[...]), Limits.quality.contains(quality) else {
+            throw ValidationError("a JPEG's quality is from 1 to 100")
+        }
+        return quality
+    }
+
+    static func name(_ text: String) throws -> String {
+        guard !text.isEmpty else { throw ValidationError("it must not be empty") }
+        return text
+    }
+
+    /// Digits alone: no sign, no space.
+    private static func whole(_ text: Substring) -> Int? {
+        text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) : nil
+    }
+
+    /// Digits with at most one point: Swift's own reading takes "nan", "inf" and hexadecimal too.
+    private static func decimal(_ text: String) -> Double? {
+        text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") } ? Double(text) : nil
+    }
+}
+
+/// `--socket`, of every command that speaks to the daemon.
+struct SocketOptions: ParsableArguments {
+    @Option(
+        name: .customLong("socket"),
+        help: ArgumentHelp(
+            "The daemon's control socket (default: /run/camd/control, or $XDG_RUNTIME_DIR/camd/control).",
+            valueName: "path"),
+        transform: Arguments.name)
+    var given: String?
+
+    var path: String { given ?? SocketPath.standard }
+}
+
+/// What is wanted of a camera.
+struct StreamOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("The camera (default: the first one there is).", valueName: "camera"),
+        transform: Arguments.name)
+    var camera: String?
+
+    @Option(help: ArgumentHelp("The size of its frames.", valueName: "WxH"), transform: Arguments.size)
+    var size: FrameSize?
+
+    @Option(
+        help: ArgumentHelp("V4L2's name of its pixel format.", valueName: "fourcc"), transform: Arguments.pixelFormat)
+    var pixelFormat: PixelFormat?
+
+    var request: SessionRequest {
+        SessionRequest(camera: camera, width: size?.width, height: size?.height, pixelFormat: pixelFormat)
+    }
+}
+
+/// What is wanted of a stream that lasts.
+struct MotionOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Frames per second.", valueName: "n"), transform: Arguments.rate)
+    var fps: Double?
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("dma-buf heaps, in the order in which they are tried.", valueName: "name"),
+        transform: Arguments.name)
+    var heap: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Capture buffers, \(Arguments.buffers.lowerBound) to \(Arguments.buffers.upperBound).", valueName: "n"),
+        transform: Arguments.buffers)
+    var buffers: Int?
+
+    @Flag(help: "Fail where a frame would have to be copied.")
+    var requireZeroCopy = false
+
+    func request(_ stream: StreamOptions) -> SessionRequest {
+        var request = stream.request
+        request.framesPerSecond = fps
+        request.heaps = heap
+        if let buffers { request.buffers = buffers }
+        request.requireZeroCopy = requireZeroCopy
+        return request
+    }
+}

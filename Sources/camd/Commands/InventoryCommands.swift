@@ -1,0 +1,100 @@
+import ArgumentParser
+import LinuxSystem
+
+/// `camd list`
+struct ListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists the cameras.")
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let cameras = try Inventory.cameras()
+        if json { return try Console.print(encoding: ListReply(cameras: cameras)) }
+        try Console.print(Self.text(cameras))
+    }
+
+    static func text(_ cameras: [CameraListing]) -> String {
+        if cameras.isEmpty {
+            return "This machine shows no camera. 'camd doctor' says why; --camera test is the built-in pattern."
+        }
+        return cameras.map { camera in
+            let formats = camera.formats.map { "  \($0.fourcc)  \($0.sizes.joined(separator: " "))" }
+            return (["\(camera.id)", "  \(camera.name), \(camera.driver), \(camera.bus), \(camera.node)"] + formats)
+                .joined(separator: "\n")
+        }.joined(separator: "\n")
+    }
+}
+
+/// `camd heaps`
+struct HeapsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "heaps", abstract: "Lists the dma-buf heaps, and says which one camd would take.")
+
+    @Flag(help: "Allocate from each heap and measure how fast the CPU reads it.")
+    var probe = false
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let report = try Inventory.heaps(probe: probe)
+        if json { return try Console.print(encoding: report) }
+        try Console.print(Self.text(report))
+    }
+
+    static func text(_ report: HeapsReport) -> String {
+        func word(_ value: Bool?) -> String { value.map { $0 ? "yes" : "no" } ?? "?" }
+        var rows = [["HEAP", "PATH", "CACHED", "MS/MB", "CONTIGUOUS", "PROPERTIES", ""]]
+        for heap in report.heaps {
+            rows.append([
+                heap.name, heap.path, heap.cached ?? "?",
+                heap.readMillisecondsPerMegabyte.map { Console.fixed($0, 2) } ?? "?", word(heap.contiguous),
+                heap.properties.isEmpty ? "-" : heap.properties.joined(separator: ","),
+                heap.error ?? (heap.sameAs.isEmpty ? "" : "the same as \(heap.sameAs.joined(separator: ", "))"),
+            ])
+        }
+        let table = report.heaps.isEmpty ? "" : Console.table(rows) + "\n"
+        return table + "chosen: \(report.chosen ?? "none") (\(report.reason))"
+    }
+}
+
+/// `camd doctor`
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "Checks what camd needs, and says what to do about what is missing.")
+
+    @Option(
+        help: ArgumentHelp("The camera (default: the first one there is).", valueName: "camera"),
+        transform: Arguments.name)
+    var camera: String?
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let report = Inventory.doctor(camera: camera)
+        if json { try Console.print(encoding: report) } else { try Console.print(Self.text(report)) }
+        if !report.ok { throw ExitCode(CamdError.Kind.unavailable.exitCode) }
+    }
+
+    static func text(_ report: DoctorReport) -> String {
+        var lines: [String] = []
+        for check in report.checks {
+            let mark = check.ok ? "ok     " : check.needed ? "FAILED " : "missing"
+            lines.append("\(mark)  \(check.name): \(check.detail)")
+            if let remedy = check.remedy { lines.append("         \(remedy)") }
+        }
+        if let path = report.path {
+            var rows = [["STAGE", "PATH", "TAKEN", "WHY NOT"]]
+            for (stage, taken) in [("capture", path.capture), ("gpu", path.gpu), ("output", path.output)] {
+                for refusal in report.refused where refusal.stage == stage {
+                    rows.append([stage, refusal.path, "no", refusal.reason])
+                }
+                rows.append([stage, taken, "yes", ""])
+            }
+            lines += ["", Console.table(rows)]
+        }
+        return lines.joined(separator: "\n")
+    }
+}

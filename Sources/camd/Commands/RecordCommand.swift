@@ -1,0 +1,120 @@
+import ArgumentParser
+import CaptureCore
+import LinuxSystem
+
+/// `camd record`
+struct RecordCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "record", abstract: "Records a camera into a file.",
+        discussion: """
+            Records until the time is up, or until SIGINT or SIGTERM, which finish the file; a second one ends at once. \
+            Goes through the daemon if it owns the camera.
+
+              camd record -o door.mkv --duration 10
+              camd record --camera test -o test.mkv --duration 3 --json
+            """)
+
+    @OptionGroup var stream: StreamOptions
+    @OptionGroup var motion: MotionOptions
+    @OptionGroup var socket: SocketOptions
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("The file.", valueName: "file"), transform: Arguments.name)
+    var output: String
+
+    @Option(
+        help: ArgumentHelp("How long, in seconds (default: until a signal).", valueName: "s"),
+        transform: Arguments.duration)
+    var duration: Double?
+
+    @Option(help: ArgumentHelp("libavcodec's name of the encoder.", valueName: "name"), transform: Arguments.name)
+    var encoder: String?
+
+    @Flag(help: "Print a summary as JSON.")
+    var json = false
+
+    func run() throws {
+        // Before anything starts a thread.
+        let signals = try SignalWatch()
+        let request = motion.request(stream)
+        if var daemon = try DaemonConnection.ifReachable(socket.path),
+            let status = try DaemonChoice.camera(of: &daemon, for: request)
+        {
+            if let note = DaemonChoice.rateNote(status, wanted: motion.fps) { Console.writeError(note) }
+            return try report(recordThroughDaemon(&daemon, signals))
+        }
+        let session = try CameraSession(request)
+        defer { session.close() }
+        try report(recordMyself(session, signals))
+    }
+
+    /// The summary, then the error if there was one.
+    private func report(_ outcome: RecordingOutcome) throws(CamdError) {
+        if json {
+            try Console.print(try Summary.json(outcome.status))
+        } else {
+            try Console.print(Summary.recording(outcome.status))
+        }
+        if let failure = outcome.failure { throw failure }
+    }
+
+    /// Records with a camera of our own.
+    func recordMyself(_ session: any SessionControl, _ signals: SignalWatch) throws(CamdError) -> RecordingOutcome {
+        var wish = RecordingRequest(file: output)
+        if let encoder { wish.encoder = encoder }
+        if let signal = signals.first {
+            // It came while the camera was being opened: there is nothing to finish.
+            throw CamdError(
+                .unavailable, subject: output, reason: "nothing was recorded, \(SignalWatch.name(signal)) came first")
+        }
+        try session.startRecording(wish)
+        do throws(CamdError) {
+            try waitForEnd(signals, session.failureDescriptor)
+        } catch {
+            // What has been recorded is worth more than the reason why waiting failed.
+            Console.complain(error)
+        }
+        return try session.finishRecording()
+    }
+
+    /// Lets the daemon record.
+    private func recordThroughDaemon(
+        _ daemon: inout DaemonConnection, _ signals: SignalWatch
+    ) throws(CamdError) -> RecordingOutcome {
+        try daemon.startAndFollow(file: try FilePaths.absolute(output), encoder: encoder)
+        if try !waitForEnd(signals, daemon.descriptor) {
+            // The reply to `Start` is the one that counts: somebody else may have been quicker.
+            var control = try DaemonConnection(socket.path)
+            _ = try? control.stop()
+        }
+        let deadline = Deadline(afterMilliseconds: DaemonConnection.slowMilliseconds)
+        do throws(CamdError) {
+            guard let status = try daemon.nextOfStart(deadline) else {
+                throw CamdError(.protocolViolation, subject: socket.path, reason: "the daemon started twice")
+            }
+            return RecordingOutcome(status: status)
+        } catch {
+            // How far it got is worth knowing also then, if the daemon is still there to tell.
+            guard var control = try? DaemonConnection(socket.path),
+                let status = try? DaemonChoice.camera(of: &control, for: SessionRequest(camera: stream.camera))
+            else { throw error }
+            return RecordingOutcome(status: status, failure: error)
+        }
+    }
+
+    /// Waits until the time is up or a signal comes, or until `other` is readable, in which case it is true.
+    @discardableResult
+    private func waitForEnd(_ signals: SignalWatch, _ other: CInt) throws(CamdError) -> Bool {
+        let deadline = duration.map { Deadline(afterMilliseconds: Int(($0 * 1000).rounded(.up))) }
+        let epoll = try Epoll()
+        try epoll.add(signals.descriptor, .input, token: 0)
+        try epoll.add(other, .input, token: 1)
+        while true {
+            var isOther = false
+            let count = try epoll.wait(milliseconds: deadline?.remainingMilliseconds ?? -1) { event in
+                if event.token == 1 { isOther = true }
+            }
+            if isOther { return true }
+            if count > 0 || deadline?.hasPassed == true { return false }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+/// The text of the interface `io.camd.Camera`, as it lies in docs/io.camd.Camera.varlink; a test compares the two.
+enum CameraInterface {
+    static let name = "io.camd.Camera"
+
+    static let text = #"""
+        # The cameras of camd: what there is, what they do, recordings and photos. A client looks with List and
+        # Status, and controls with Start, Stop and Snapshot. Files are named by absolute paths, as the daemon sees
+        # them.
+        interface io.camd.Camera
+
+        # A pixel format that a camera has. A size is "1280x720", or "48x48-1920x1080/2x2": from, to, and in
+        # which steps.
+        type Format (
+          # V4L2's fourcc
+          fourcc: string,
+          sizes: []string
+        )
+
+        # A camera that this machine has.
+        type Listing (
+          # stable: by-id or by-path
+          id: string,
+          name: string,
+          driver: string,
+          bus: string,
+          node: string,
+          formats: []Format
+        )
+
+        # How frames go, as chosen when the camera was opened.
+        type Path (
+          # import:HEAP, import:udmabuf, mmap-noncoherent, mmap or pattern
+          capture: string,
+          # eglimage, upload or none
+          gpu: string,
+          # heap:HEAP, udmabuf, gbm, readback or none
+          output: string
+        )
+
+        # A path that was tried first, and why it was not taken.
+        type Refusal (
+          # capture, gpu or output
+          stage: string,
+          path: string,
+          reason: string
+        )
+
+        # A recording, running or ended.
+        type Recording (
+          file: string,
+          # recording, finished or failed
+          state: string,
+          # frames in the file
+          frames: int,
+          # frames that were meant for the file and did not get into it, by the reason
+          lost: [string]int,
+          # bytes of the file
+          bytes: int,
+          seconds: float,
+          encoder: string,
+          # why it failed, if it did
+          error: ?string
+        )
+
+        # A camera that the daemon owns. What the driver numbered is frames + dropped + corrupt.
+        type Camera (
+          camera: string,
+          name: string,
+          driver: string,
+          node: string,
+          # V4L2's fourcc
+          format: string,
+          width: int,
+          height: int,
+          # frames in a second, as measured
+          fps: float,
+          # frames that the driver delivered whole
+          frames: int,
+          # frames that the driver numbered and did not deliver
+          dropped: int,
+          # frames that the driver marked with an error
+          corrupt: int,
+          # of the dropped: those while no buffer was queued
+          starved: int,
+          # delivered frames that were taken more than one frame interval after their time
+          late: int,
+          bytes_copied_per_frame: float,
+          path: Path,
+          refused: []Refusal,
+          # the heap that capture buffers come from
+          heap: ?string,
+          # the running recording, or the last one
+          recording: ?Recording
+        )
+
+        # A photo that was taken.
+        type Photo (
+          file: string,
+          width: int,
+          height: int,
+          # bytes of the file
+          bytes: int,
+          # the driver's number of the frame
+          sequence: int,
+          # from the request to the finished file
+          milliseconds: float
+        )
+
+        # What an error means. The command line ends with the code of sysexits.h that goes with it.
+        type Kind (
+          usage,
+          bad_data,
+          no_input,
+          unavailable,
+          software,
+          system,
+          cannot_create,
+          input_output,
+          temporary,
+          protocol_violation,
+          no_permission,
+          configuration
+        )
+
+        # All cameras of this machine, also those that the daemon does not own.
+        method List() -> (cameras: []Listing)
+
+        # The cameras that the daemon owns.
+        method Status() -> (cameras: []Camera)
+
+        # Starts a recording into a Matroska file; a file that is there is replaced. Without a camera: the daemon's
+        # only one. With "more" there are two replies, one when it has started and one when it has ended, and the
+        # recording lives no longer than the connection: it is finished when the client goes away.
+        method Start(
+          file: string,
+          # libavcodec's name of it, by default libx264
+          encoder: ?string,
+          camera: ?string
+        ) -> (cameras: []Camera)
+
+        # Ends the recording and finishes its file.
+        method Stop(camera: ?string) -> (cameras: []Camera)
+
+        # Takes the next frame as a JPEG photo; a recording goes on meanwhile.
+        method Snapshot(
+          # ends in .jpg or .jpeg
+          file: string,
+          # 1 to 100, by default 90
+          quality: ?int,
+          camera: ?string
+        ) -> (photo: Photo)
+
+        # What failed, on what, in which system or library call, why, and what to do about it.
+        error Failed (
+          kind: Kind,
+          subject: string,
+          call: ?string,
+          errno: ?int,
+          reason: string,
+          remedy: ?string
+        )
+
+        """#
+}

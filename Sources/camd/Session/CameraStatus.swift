@@ -1,0 +1,81 @@
+/// What camd says of one camera, in `status` and at the end of `record`. The keys are a contract: see docs/json.md.
+struct CameraStatus: Codable, Sendable, Equatable {
+    struct Path: Codable, Sendable, Equatable {
+        /// How frames come from the driver: `import:HEAP`, `import:udmabuf`, `mmap-noncoherent`, `mmap`, `pattern`.
+        var capture: String
+        /// How the GPU sees them: `eglimage`, `upload` or `none`.
+        var gpu: String
+        /// What the GPU writes into: `heap:HEAP`, `udmabuf`, `gbm` or `none`.
+        var output: String
+    }
+
+    /// A path that was tried first, and why it was not taken.
+    struct Refusal: Codable, Sendable, Equatable {
+        /// `capture`, `gpu` or `output`.
+        var stage: String
+        var path: String
+        var reason: String
+    }
+
+    struct Recording: Codable, Sendable, Equatable {
+        var file: String
+        /// `recording`, `finished` or `failed`.
+        var state: String
+        /// Frames in the file.
+        var frames: UInt64
+        /// Frames that were meant for the file and did not get into it, by the reason.
+        var lost: [String: UInt64]
+        /// Bytes of the file.
+        var bytes: UInt64
+        var seconds: Double
+        var encoder: String
+        /// Why it failed, if it did.
+        var error: String?
+    }
+
+    var camera: String
+    var name: String
+    var driver: String
+    var node: String
+    /// The fourcc.
+    var format: String
+    var width: Int
+    var height: Int
+    /// As measured over the last seconds, or over the whole recording.
+    var fps: Double
+    /// Frames that the driver delivered whole.
+    var frames: UInt64
+    /// Frames that the driver numbered and did not deliver.
+    var dropped: UInt64
+    /// Frames that the driver marked with an error.
+    var corrupt: UInt64
+    /// Of the dropped: those while no buffer was queued.
+    var starved: UInt64
+    /// Delivered frames that camd took more than one frame interval after their time.
+    var late: UInt64
+    var bytesCopiedPerFrame: Double
+    var path: Path
+    var refused: [Refusal]
+    /// The heap that capture buffers come from; nil where none is used.
+    var heap: String?
+    var recording: Recording?
+
+    enum CodingKeys: String, CodingKey {
+        case camera, name, driver, node, format, width, height, fps, frames, dropped, corrupt, starved, late
+        case bytesCopiedPerFrame = "bytes_copied_per_frame"
+        case path, refused, heap, recording
+    }
+}
+
+/// What came of one photo.
+struct SnapshotResult: Codable, Sendable, Equatable {
+    var file: String
+    var width: Int
+    var height: Int
+    /// Bytes of the file.
+    var bytes: Int
+    /// The driver's number of the frame.
+    var sequence: UInt32
+    /// From the request to the finished file.
+    var milliseconds: Double
+}

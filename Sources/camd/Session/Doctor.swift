@@ -1,0 +1,116 @@
+import CaptureCore
+import Glibc
+import LinuxSystem
+import Recording
+
+extension Inventory {
+    /// Tries all that the main job needs, one after the other, and says what to do about what fails. With a camera, or
+    /// on a machine that has one, the paths are tried too, which starts its stream for a moment.
+    static func doctor(camera: String?) -> DoctorReport {
+        var report = DoctorReport(checks: [], path: nil, refused: [], ok: false)
+        checkCameras(camera, &report)
+        checkBuffers(&report)
+        checkGPU(&report)
+        checkEncoder(&report)
+        if let camera = camera ?? CameraEnumerator.list().first?.node { checkPath(camera, &report) }
+        report.ok = report.checks.allSatisfy { $0.ok || !$0.needed }
+        return report
+    }
+
+    private static func checkCameras(_ wanted: String?, _ report: inout DoctorReport) {
+        guard wanted != PatternStream.id else { return }
+        let problems = CameraEnumerator.unusable()
+        let cameras = CameraEnumerator.list()
+        if cameras.isEmpty {
+            report.checks.append(
+                .init(
+                    name: "camera", ok: false, needed: wanted == nil,
+                    detail: problems.first?.description ?? "no video node that captures is there",
+                    remedy: problems.isEmpty
+                        ? "Plug a camera in; see the kernel's log (dmesg) whether its driver was loaded."
+                        : problems[0].remedy))
+        } else {
+            report.checks.append(
+                .init(
+                    name: "camera", ok: true, needed: true,
+                    detail: cameras.map { "\($0.id) (\($0.name), \($0.driver), \($0.node))" }.joined(separator: "; "),
+                    remedy: nil))
+        }
+        for problem in problems where problem.kind == .noPermission {
+            report.checks.append(
+                .init(name: "permission", ok: false, needed: false, detail: problem.description, remedy: problem.remedy)
+            )
+        }
+    }
+
+    private static func checkBuffers(_ report: inout DoctorReport) {
+        for source in BufferSource.everything {
+            let name = source == .udmabuf ? "udmabuf" : source.name
+            do throws(CamdError) {
+                _ = try source.allocate(1 << 20)
+                report.checks.append(.init(name: name, ok: true, needed: false, detail: "gives buffers", remedy: nil))
+            } catch {
+                report.checks.append(
+                    .init(name: name, ok: false, needed: false, detail: error.description, remedy: error.remedy))
+            }
+        }
+        guard !report.checks.contains(where: { $0.ok && ($0.name == "udmabuf" || $0.name.hasPrefix("heap:")) }) else {
+            return
+        }
+        report.checks.append(
+            .init(
+                name: "buffers", ok: false, needed: false,
+                detail:
+                    "neither a heap nor udmabuf gives buffers: frames stay in the driver's memory, pictures are copied",
+                remedy: "Turn on CONFIG_DMABUF_HEAPS_SYSTEM or CONFIG_UDMABUF, or get the right to their nodes."))
+    }
+
+    private static func checkGPU(_ report: inout DoctorReport) {
+        do throws(CamdError) {
+            let gpu = try GPUStage.probe()
+            report.checks.append(
+                .init(
+                    name: "gpu", ok: true, needed: true,
+                    detail: "\(gpu.renderer)\(gpu.isSoftware ? ", in software" : ""), "
+                        + "\(gpu.importsDMABufs ? "imports" : "does not import") dma-bufs, "
+                        + "\(gpu.hasNativeFences ? "native" : "no native") fences",
+                    remedy: gpu.importsDMABufs ? nil : "Mesa 24.2 or later imports dma-bufs in software."))
+        } catch {
+            report.checks.append(
+                .init(name: "gpu", ok: false, needed: true, detail: error.description, remedy: error.remedy))
+        }
+    }
+
+    private static func checkEncoder(_ report: inout DoctorReport) {
+        let name = RecordingRequest.defaultEncoder
+        let isThere = EncoderList.hasVideo(name)
+        report.checks.append(
+            .init(
+                name: "encoder", ok: isThere, needed: true,
+                detail: "\(name) is \(isThere ? "there" : "not in libavcodec")",
+                remedy: isThere ? nil : "Install FFmpeg's libavcodec with x264, or choose another --encoder."))
+    }
+
+    private static func checkPath(_ camera: String, _ report: inout DoctorReport) {
+        do throws(CamdError) {
+            let session = try CameraSession(SessionRequest(camera: camera))
+            defer { session.close() }
+            let deadline = Deadline(afterMilliseconds: 3000)
+            while session.status().frames < 3, session.failure == nil, !deadline.hasPassed { usleep(20_000) }
+            if let failure = session.failure { throw failure }
+            let status = session.status()
+            report.path = status.path
+            report.refused = status.refused
+            let isStreaming = status.frames >= 3
+            report.checks.append(
+                .init(
+                    name: "stream", ok: isStreaming, needed: true,
+                    detail: "\(status.camera): \(status.format) \(status.width)x\(status.height), "
+                        + "\(status.frames) frames within 3 s",
+                    remedy: isStreaming ? nil : "See the kernel's log (dmesg)."))
+        } catch {
+            report.checks.append(
+                .init(name: "stream", ok: false, needed: true, detail: error.description, remedy: error.remedy))
+        }
+    }
+}

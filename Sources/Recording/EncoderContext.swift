@@ -9,7 +9,7 @@ public struct EncoderSettings: Sendable, Hashable {
     public var name: String
     /// Options of libavcodec's, by name; what is not given is chosen for recording live.
     public var options: [String: String]
-    /// Threads of the encoder; 0: as many as there are CPUs, at most 2.
+    /// Threads of the encoder; 0: half as many as there are CPUs, 1 or 2.
     public var threads: Int
 
     public init(name: String = "libx264", options: [String: String] = [:], threads: Int = 0) {
@@ -120,5 +120,6 @@ struct EncoderContext: ~Copyable {
         return [("b", String(Int(max(200_000, min(pixels / 10, 1e9)))))]
     }
 
-    private static var ownThreads: Int { min(2, max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))) }
+    /// Half of the CPUs, at most 2: the rest is for the camera, the GPU's driver, and whatever else the machine does.
+    private static var ownThreads: Int { min(2, max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)) / 2)) }
 }

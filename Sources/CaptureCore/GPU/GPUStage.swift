@@ -18,6 +18,8 @@ public final class GPUStage: @unchecked Sendable {
         public var renderer: String
         public var isSoftware: Bool
         public var refusals: [PathRefusal]
+        /// Buffers for video pictures.
+        public var videoSlots: Int
     }
 
     /// What it counted.
@@ -32,8 +34,9 @@ public final class GPUStage: @unchecked Sendable {
         public var bytesCopied: UInt64 = 0
     }
 
-    /// Pictures in the encoder's hands at most: a quarter of a second at 30 frames/s.
-    static let videoSlots = 8
+    /// Pictures that the GPU and the encoder have between them: what an encoder needs for its first frames, which take
+    /// it longest, and not more than 16 MB where that gives at least 6.
+    static func videoSlots(bytes: Int) -> Int { min(12, max(6, (16 << 20) / max(1, bytes))) }
     static let stillSlots = 2
     /// Frames that may wait for the GPU; more would leave the driver without buffers.
     static let waitingFrames = 3

@@ -46,7 +46,8 @@ final class GPUWorker {
             display, pool, publishesWrites: writes.needPublishing(isSoftwareGPU: display.isSoftware),
             refusals: &refusals)
         video = try GPUOutput(
-            display, .nv12, of: pool.layout, color: videoColor, slots: GPUStage.videoSlots, sources: choice.sources,
+            display, .nv12, of: pool.layout, color: videoColor,
+            slots: GPUStage.videoSlots(bytes: pool.layout.width * pool.layout.height * 3 / 2), sources: choice.sources,
             refusals: &refusals)
         var ignored: [PathRefusal] = []
         still = try GPUOutput(
@@ -60,7 +61,7 @@ final class GPUWorker {
         videoLayout = video.pool.layout
         report = GPUStage.Report(
             gpuPath: source.path, outputPath: video.path, renderer: display.renderer, isSoftware: display.isSoftware,
-            refusals: refusals)
+            refusals: refusals, videoSlots: video.pool.slotCount)
         try warmUp()
     }
 

@@ -9,16 +9,14 @@ final class ActiveRecording: VideoSink {
     /// The stage's counts when the recording began: what it lost before is not this file's.
     private let before: GPUStage.Counts
 
-    /// Frames that may wait for the encoder. The pool has two more: one that the GPU draws into, one that is encoded.
-    private static let waitingFrames = 6
-
     /// Opens the file and the encoder. `failed` is signalled when the recording ends by itself.
     init(
         _ request: RecordingRequest, gpu: GPUStage, source: any FrameSource, failed: EventCounter
     ) throws(CamdError) {
+        // All but two of the pictures may wait for the encoder: one the GPU draws, one is being encoded.
         recorder = try Recorder(
             path: request.file, layout: gpu.videoLayout, nominalFrameRate: source.framesPerSecond ?? 30,
-            encoder: EncoderSettings(name: request.encoder), slotCount: Self.waitingFrames, failureBell: failed)
+            encoder: EncoderSettings(name: request.encoder), slotCount: gpu.report.videoSlots - 2, failureBell: failed)
         self.gpu = gpu
         before = gpu.counts
     }

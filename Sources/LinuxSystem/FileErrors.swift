@@ -1,10 +1,9 @@
 import Glibc
-import LinuxSystem
 
 /// What a file that cannot be made or written gets told: the path, why, and what to do.
-enum FileErrors {
+public enum FileErrors {
     /// A file that could not be made.
-    static func creating(_ path: String, call: String, errno: Errno) -> CamdError {
+    public static func creating(_ path: String, call: String, errno: Errno) -> CamdError {
         let folder = Self.folder(of: path)
         var reason: String?
         let remedy: String
@@ -34,7 +33,7 @@ enum FileErrors {
     }
 
     /// A file that was made and cannot be written on.
-    static func writing(_ path: String, call: String, errno: Errno) -> CamdError {
+    public static func writing(_ path: String, call: String, errno: Errno) -> CamdError {
         let remedy =
             switch errno {
             case .noSpace, .quotaExceeded: "Free some space on the disk of \(folder(of: path))."
@@ -47,14 +46,14 @@ enum FileErrors {
     }
 
     /// The folder that a path's file lies in.
-    static func folder(of path: String) -> String {
+    public static func folder(of path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         let folder = String(path[..<slash])
         return folder.isEmpty ? "/" : folder
     }
 
     /// Refuses what no call could take.
-    static func check(_ path: String) throws(CamdError) {
+    public static func check(_ path: String) throws(CamdError) {
         guard !path.isEmpty, !path.utf8.contains(0) else {
             throw CamdError(
                 .usage, subject: path.isEmpty ? "file" : path, reason: "this is not the name of a file",

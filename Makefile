@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # the CPUs already.
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: setup build build-tests run test lint format unit lab kernel clean help
+.PHONY: setup build build-tests run test lint format unit sanitize lab kernel clean help
 
 swift_sources = $(wildcard Sources Tests Benchmarks Package.swift)
 
@@ -49,6 +49,11 @@ build-tests: ## Build the tests, with no warning
 
 unit: ## Run the tests that need no camera
 	@swift test --skip LabTests
+
+sanitize: ## Run the unit tests under the address and the thread sanitizer
+	@for sanitizer in address thread; do \
+	  swift test --sanitize=$$sanitizer --scratch-path .build/sanitize-$$sanitizer --skip LabTests; \
+	done
 
 lab: build build-tests ## Run the tests that need cameras, in the lab
 	@Tests/Lab/test

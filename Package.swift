@@ -37,12 +37,17 @@ let package = Package(
             ],
             swiftSettings: ours),
 
+        // Side by side with what users have, in one run; see the heads of the files.
+        .executableTarget(
+            name: "copy-out", dependencies: ["CaptureCore", "LinuxSystem"], path: "Benchmarks/CopyOut",
+            swiftSettings: ours),
+
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: ours),
         .testTarget(name: "CaptureCoreTests", dependencies: ["CaptureCore"], swiftSettings: ours),
         .testTarget(name: "RecordingTests", dependencies: ["Recording"], swiftSettings: ours),
         .testTarget(name: "StillsTests", dependencies: ["Stills"], swiftSettings: ours),
         .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: ours),
         .testTarget(name: "CamdTests", dependencies: ["camd"], swiftSettings: ours),
-        .testTarget(name: "LabTests", dependencies: ["LinuxSystem"], swiftSettings: ours),
+        .testTarget(name: "LabTests", dependencies: ["CaptureCore", "LinuxSystem"], swiftSettings: ours),
     ]
 )

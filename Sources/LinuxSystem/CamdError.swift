@@ -53,13 +53,18 @@ public struct CamdError: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// One line, without a program name: `SUBJECT: CALL: ERRNO: REASON. REMEDY`.
     public var description: String {
+        var line = withoutRemedy
+        if let remedy { line += (line.hasSuffix(".") ? " " : ". ") + remedy }
+        return line
+    }
+
+    /// The same, for who shows the remedy elsewhere.
+    public var withoutRemedy: String {
         var parts = [subject]
         if let call { parts.append(call) }
         if let errno { parts.append(errno.description) }
         parts.append(reason)
-        var line = parts.joined(separator: ": ")
-        if let remedy { line += (line.hasSuffix(".") ? " " : ". ") + remedy }
-        return line
+        return parts.joined(separator: ": ")
     }
 
     private static func kind(of errno: Errno) -> Kind {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CaptureCore
 import Glibc
 import LinuxSystem
 
@@ -25,6 +26,7 @@ struct Camd: ParsableCommand {
     func run() throws { throw ValidationError("which command?") }
 
     static func main() {
+        SoftwareGL.leaveCPUsForOthers()
         do {
             var command = try parseAsRoot()
             try command.run()

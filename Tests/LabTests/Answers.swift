@@ -68,6 +68,18 @@ struct HeapsAnswer: Decodable {
     struct Heap: Decodable {
         var name: String
         var path: String
+        var conforms: Bool
+        var cached: Bool?
+        var caching: String?
+        var readMillisecondsPerMegabyte: Double?
+        var ordinaryMillisecondsPerMegabyte: Double?
+        var contiguous: Bool?
+
+        enum CodingKeys: String, CodingKey {
+            case name, path, conforms, cached, caching, contiguous
+            case readMillisecondsPerMegabyte = "read_ms_per_mb"
+            case ordinaryMillisecondsPerMegabyte = "ordinary_ms_per_mb"
+        }
     }
     var heaps: [Heap]
     var chosen: String?

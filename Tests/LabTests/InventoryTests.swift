@@ -29,6 +29,36 @@ import Testing
         #expect(try camd("heaps").text.contains("system"))
     }
 
+    @Test func `heaps measures on request, in words and as JSON`() throws {
+        let answer = try decode(HeapsAnswer.self, camd("heaps", "--probe", "--json"))
+        let system = try #require(answer.heaps.first { $0.name == "system" })
+        let read = try #require(system.readMillisecondsPerMegabyte)
+        let ordinary = try #require(system.ordinaryMillisecondsPerMegabyte)
+        #expect(read > 0 && ordinary > 0)
+        let ratio = read / ordinary
+        #expect(system.caching == (ratio <= 2 ? "cached" : ratio > 4 ? "uncached" : "unsure"))
+        #expect(system.cached == (ratio <= 2 ? true : ratio > 4 ? false : nil))
+        #expect(system.contiguous == false)
+        #expect(system.conforms)
+    }
+
+    @Test func `a device that a cgroup refuses is told as such`() throws {
+        // EPERM to root is what DevicePolicy= gives; a seccomp rule that strace injects looks the same to the program.
+        let result = try run([
+            "strace", "-f", "-o", "/dev/null", "-P", "/dev/dma_heap/system", "-e", "trace=openat,open", "-e",
+            "inject=openat,open:error=EPERM", Program.camd, "doctor", "--camera", "test",
+        ])
+        #expect(result.text.contains("DeviceAllow=char-dma_heap"), "\(result.text) \(result.errors)")
+    }
+
+    @Test func `a heap that only root may open is told with the udev rule`() throws {
+        let result = try run([
+            "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", Program.camd, "doctor", "--camera",
+            "test",
+        ])
+        #expect(result.text.contains("SUBSYSTEM==\"dma_heap\""), "\(result.text) \(result.errors)")
+    }
+
     @Test func `doctor finds the lab's machine well, and shows the paths`() throws {
         let answer = try decode(DoctorAnswer.self, camd("doctor", "--camera", "/dev/camera/vivid0", "--json"))
         #expect(answer.ok)

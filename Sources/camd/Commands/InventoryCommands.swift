@@ -45,13 +45,17 @@ struct HeapsCommand: ParsableCommand {
 
     static func text(_ report: HeapsReport) -> String {
         func word(_ value: Bool?) -> String { value.map { $0 ? "yes" : "no" } ?? "?" }
+        func remarks(_ heap: HeapsReport.Entry) -> String {
+            let same = heap.sameAs.isEmpty ? [] : ["the same as \(heap.sameAs.joined(separator: ", "))"]
+            return (same + heap.breaks.map { "the name breaks a rule: \($0)" }).joined(separator: "; ")
+        }
         var rows = [["HEAP", "PATH", "CACHED", "MS/MB", "CONTIGUOUS", "PROPERTIES", ""]]
         for heap in report.heaps {
             rows.append([
-                heap.name, heap.path, heap.cached ?? "?",
+                heap.name, heap.path, heap.caching ?? "?",
                 heap.readMillisecondsPerMegabyte.map { Console.fixed($0, 2) } ?? "?", word(heap.contiguous),
                 heap.properties.isEmpty ? "-" : heap.properties.joined(separator: ","),
-                heap.error ?? (heap.sameAs.isEmpty ? "" : "the same as \(heap.sameAs.joined(separator: ", "))"),
+                heap.error ?? remarks(heap),
             ])
         }
         let table = report.heaps.isEmpty ? "" : Console.table(rows) + "\n"

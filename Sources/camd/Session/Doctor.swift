@@ -25,7 +25,7 @@ extension Inventory {
             report.checks.append(
                 .init(
                     name: "camera", ok: false, needed: wanted == nil,
-                    detail: problems.first?.description ?? "no video node that captures is there",
+                    detail: problems.first?.withoutRemedy ?? "no video node that captures is there",
                     remedy: problems.isEmpty
                         ? "Plug a camera in; see the kernel's log (dmesg) whether its driver was loaded."
                         : problems[0].remedy))
@@ -38,7 +38,8 @@ extension Inventory {
         }
         for problem in problems where problem.kind == .noPermission {
             report.checks.append(
-                .init(name: "permission", ok: false, needed: false, detail: problem.description, remedy: problem.remedy)
+                .init(
+                    name: "permission", ok: false, needed: false, detail: problem.withoutRemedy, remedy: problem.remedy)
             )
         }
     }
@@ -51,7 +52,7 @@ extension Inventory {
                 report.checks.append(.init(name: name, ok: true, needed: false, detail: "gives buffers", remedy: nil))
             } catch {
                 report.checks.append(
-                    .init(name: name, ok: false, needed: false, detail: error.description, remedy: error.remedy))
+                    .init(name: name, ok: false, needed: false, detail: error.withoutRemedy, remedy: error.remedy))
             }
         }
         guard !report.checks.contains(where: { $0.ok && ($0.name == "udmabuf" || $0.name.hasPrefix("heap:")) }) else {
@@ -77,7 +78,7 @@ extension Inventory {
                     remedy: gpu.importsDMABufs ? nil : "Mesa 24.2 or later imports dma-bufs in software."))
         } catch {
             report.checks.append(
-                .init(name: "gpu", ok: false, needed: true, detail: error.description, remedy: error.remedy))
+                .init(name: "gpu", ok: false, needed: true, detail: error.withoutRemedy, remedy: error.remedy))
         }
     }
 
@@ -110,7 +111,7 @@ extension Inventory {
                     remedy: isStreaming ? nil : "See the kernel's log (dmesg)."))
         } catch {
             report.checks.append(
-                .init(name: "stream", ok: false, needed: true, detail: error.description, remedy: error.remedy))
+                .init(name: "stream", ok: false, needed: true, detail: error.withoutRemedy, remedy: error.remedy))
         }
     }
 }

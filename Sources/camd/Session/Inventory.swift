@@ -28,7 +28,8 @@ enum Inventory {
             if probe, !name.isProtected {
                 do throws(CamdError) {
                     let measured = try HeapMemory.standard.measurement(of: .heap(heap), again: true)
-                    entry.cached = measured.caching.rawValue
+                    entry.cached = measured.caching == .unsure ? nil : measured.caching == .cached
+                    entry.caching = measured.caching.rawValue
                     entry.readMillisecondsPerMegabyte = measured.millisecondsPerMegabyte
                     entry.ordinaryMillisecondsPerMegabyte = measured.ordinaryMillisecondsPerMegabyte
                 } catch {
@@ -81,8 +82,10 @@ struct HeapsReport: Codable, Sendable, Equatable {
         var properties: [String]
         /// Whether the name keeps to the kernel's naming rules.
         var conforms: Bool
-        /// How the CPU reads its buffers, as measured: `cached`, `unsure` or `uncached`; nil: not measured.
-        var cached: String?
+        /// Whether the CPU reads its buffers as fast as ordinary memory, as measured; nil: not measured, or unsure.
+        var cached: Bool?
+        /// The same in words: `cached`, `unsure` or `uncached`; nil: not measured.
+        var caching: String?
         /// Milliseconds in which the CPU reads a megabyte of it; nil: not measured.
         var readMillisecondsPerMegabyte: Double?
         /// The same of ordinary memory.
@@ -97,7 +100,7 @@ struct HeapsReport: Codable, Sendable, Equatable {
         var error: String?
 
         enum CodingKeys: String, CodingKey {
-            case name, path, properties, conforms, cached
+            case name, path, properties, conforms, cached, caching
             case readMillisecondsPerMegabyte = "read_ms_per_mb"
             case ordinaryMillisecondsPerMegabyte = "ordinary_ms_per_mb"
             case contiguous, breaks
@@ -113,6 +116,7 @@ struct HeapsReport: Codable, Sendable, Equatable {
             try container.encode(properties, forKey: .properties)
             try container.encode(conforms, forKey: .conforms)
             try container.encode(cached, forKey: .cached)
+            try container.encode(caching, forKey: .caching)
             try container.encode(readMillisecondsPerMegabyte, forKey: .readMillisecondsPerMegabyte)
             try container.encode(ordinaryMillisecondsPerMegabyte, forKey: .ordinaryMillisecondsPerMegabyte)
             try container.encode(contiguous, forKey: .contiguous)

@@ -41,9 +41,13 @@ public final class OSThread: @unchecked Sendable {
             }, start.toOpaque())
         if result != 0 {
             start.release()
+            joined = true
             throw CamdError(call: "pthread_create", errno: Errno(result), subject: "thread \(name)")
         }
     }
+
+    /// A thread that nobody joins gives back what it holds when it ends (pthread_detach(3)).
+    deinit { if !joined { pthread_detach(handle) } }
 
     /// Waits for its end (pthread_join(3)). To be called once, by the owner.
     public func join() {

@@ -73,7 +73,7 @@ private final class DaemonUnderTest: Sendable {
     let path: String
     let stop: EventFD
     private let folder: Folder
-    private let failure = Failure()
+    private let ending = Ending()
     private let thread: OSThread
 
     init() throws {
@@ -86,22 +86,27 @@ private final class DaemonUnderTest: Sendable {
         let descriptor = stop.descriptor.rawValue
         self.stop = stop
         let path = path
-        let failure = self.failure
+        let ending = ending
         thread = try OSThread("test-daemon") {
+            weak var remains: Daemon?
             do throws(CamdError) {
                 let file = try SocketFile(path)
                 let daemon = try Daemon(
                     socket: file, session: session, stop: Daemon.Stop(descriptor: descriptor) { "the test" },
                     log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+                remains = daemon
                 try daemon.run()
             } catch {
-                failure.error.withLock { $0 = error }
+                ending.error.withLock { $0 = error }
             }
+            let isGone = remains == nil
+            ending.isGone.withLock { $0 = isGone }
         }
     }
 
-    private final class Failure: Sendable {
+    private final class Ending: Sendable {
         let error = Mutex<CamdError?>(nil)
+        let isGone = Mutex(false)
     }
 
     /// Connects as soon as it listens.
@@ -114,21 +119,34 @@ private final class DaemonUnderTest: Sendable {
         return try DaemonConnection(path)
     }
 
-    /// Waits for its end; what it failed with.
+    /// Waits for its end; what it failed with. Whatever it was, nothing keeps the daemon.
     func end() -> CamdError? {
         thread.join()
         folder.remove()
-        return failure.error.withLock { $0 }
+        #expect(ending.isGone.withLock { $0 })
+        return ending.error.withLock { $0 }
     }
 
     var socketIsThere: Bool { access(path, F_OK) == 0 }
 }
 
 @Suite struct WholeDaemonTests {
+    @Test func `the mode that a client wants reaches the camera`() throws {
+        let daemon = try DaemonUnderTest()
+        var control = try daemon.connect()
+        let mode = StreamMode(width: 1920, height: 1080, framesPerSecond: 29.97, pixelFormat: .nv12)
+        _ = try control.start(RecordingRequest(file: "/tmp/a.mkv", mode: mode))
+        _ = try control.stop()
+        _ = try control.start(RecordingRequest(file: "/tmp/b.mkv"))
+        #expect(daemon.session.state.withLock { $0.modes } == [mode, StreamMode()])
+        daemon.stop.signal()
+        #expect(daemon.end() == nil)
+    }
+
     @Test func `asked to end, it finishes the recording, lets the camera go and removes its socket`() throws {
         let daemon = try DaemonUnderTest()
         var follower = try daemon.connect()
-        try follower.startAndFollow(file: "/tmp/a.mkv", encoder: nil)
+        try follower.startAndFollow(RecordingRequest(file: "/tmp/a.mkv"))
         daemon.stop.signal()
         let status = try follower.nextOfStart(Deadline(afterMilliseconds: 5_000))
         #expect(status?.recording?.state == "finished")
@@ -142,7 +160,7 @@ private final class DaemonUnderTest: Sendable {
         let reason = CamdError(
             call: "VIDIOC_DQBUF", errno: .noDevice, subject: "camera usb-fake-1", reason: "it was unplugged")
         var follower = try daemon.connect()
-        try follower.startAndFollow(file: "/tmp/a.mkv", encoder: nil)
+        try follower.startAndFollow(RecordingRequest(file: "/tmp/a.mkv"))
         daemon.session.fail(reason)
         let told = #expect(throws: CamdError.self) { try follower.nextOfStart(Deadline(afterMilliseconds: 5_000)) }
         #expect(told == reason)
@@ -176,10 +194,10 @@ private final class DaemonUnderTest: Sendable {
         defer { daemon.end() }
         var connection = try DaemonConnection(daemon.path)
         #expect(try connection.status() == [CameraStatus.fake()])
-        let started = try connection.start(file: "/tmp/a.mkv", encoder: "libx264")
+        let started = try connection.start(RecordingRequest(file: "/tmp/a.mkv", encoder: "libx264"))
         #expect(started.first?.recording?.state == "recording")
         #expect(try connection.status().first?.recording?.file == "/tmp/a.mkv")
-        let again = #expect(throws: CamdError.self) { try connection.start(file: "/tmp/b.mkv", encoder: nil) }
+        let again = #expect(throws: CamdError.self) { try connection.start(RecordingRequest(file: "/tmp/b.mkv")) }
         #expect(again == CamdError(.temporary, subject: "camera fake", reason: "it is being recorded already"))
         let stopped = try connection.stop()
         #expect(stopped.recording?.state == "finished")
@@ -201,7 +219,7 @@ private final class DaemonUnderTest: Sendable {
         let daemon = try ServiceUnderTest()
         defer { daemon.end() }
         var follower = try DaemonConnection(daemon.path)
-        try follower.startAndFollow(file: "/tmp/a.mkv", encoder: nil)
+        try follower.startAndFollow(RecordingRequest(file: "/tmp/a.mkv"))
         var other = try DaemonConnection(daemon.path)
         _ = try other.stop()
         let status = try follower.nextOfStart(Deadline(afterMilliseconds: 5_000))
@@ -213,7 +231,7 @@ private final class DaemonUnderTest: Sendable {
         defer { daemon.end() }
         do {
             var follower = try DaemonConnection(daemon.path)
-            try follower.startAndFollow(file: "/tmp/a.mkv", encoder: nil)
+            try follower.startAndFollow(RecordingRequest(file: "/tmp/a.mkv"))
         }
         #expect(daemon.wait { $0.recording?.state == "finished" })
     }
@@ -223,7 +241,7 @@ private final class DaemonUnderTest: Sendable {
         defer { daemon.end() }
         do {
             var starter = try DaemonConnection(daemon.path)
-            _ = try starter.start(file: "/tmp/a.mkv", encoder: nil)
+            _ = try starter.start(RecordingRequest(file: "/tmp/a.mkv"))
         }
         usleep(100_000)
         var other = try DaemonConnection(daemon.path)
@@ -236,7 +254,7 @@ private final class DaemonUnderTest: Sendable {
         let reason = CamdError(
             call: "write", errno: .noSpace, subject: "/tmp/a.mkv", remedy: "Make room on the disk.")
         var follower = try DaemonConnection(daemon.path)
-        try follower.startAndFollow(file: "/tmp/a.mkv", encoder: nil)
+        try follower.startAndFollow(RecordingRequest(file: "/tmp/a.mkv"))
         daemon.session.failRecording(reason)
         let error = #expect(throws: CamdError.self) {
             try follower.nextOfStart(Deadline(afterMilliseconds: 5_000))
@@ -245,12 +263,20 @@ private final class DaemonUnderTest: Sendable {
         #expect(error?.kind.exitCode == 74)
         var other = try DaemonConnection(daemon.path)
         #expect(try other.status().first?.recording?.state == "failed")
-        _ = try other.start(file: "/tmp/b.mkv", encoder: nil)
+        _ = try other.start(RecordingRequest(file: "/tmp/b.mkv"))
         #expect(try other.stop().recording?.state == "finished")
     }
 
     @Test(arguments: [
         ("Start", #"{}"#, "file"), ("Start", #"{"file":5}"#, "file"), ("Start", #"{"file":"/a.mkv","x":1}"#, "x"),
+        ("Start", #"{"file":"/a.mkv","width":640}"#, "height"), ("Start", #"{"file":"/a.mkv","height":480}"#, "width"),
+        ("Start", #"{"file":"/a.mkv","width":1,"height":480}"#, "width"),
+        ("Start", #"{"file":"/a.mkv","width":640.5,"height":480}"#, "width"),
+        ("Start", #"{"file":"/a.mkv","width":640,"height":1e300}"#, "height"),
+        ("Start", #"{"file":"/a.mkv","width":"640","height":480}"#, "width"),
+        ("Start", #"{"file":"/a.mkv","fps":0}"#, "fps"), ("Start", #"{"file":"/a.mkv","fps":-30}"#, "fps"),
+        ("Start", #"{"file":"/a.mkv","fps":1e9}"#, "fps"), ("Start", #"{"file":"/a.mkv","format":""}"#, "format"),
+        ("Start", #"{"file":"/a.mkv","format":"YUYVYUYV"}"#, "format"),
         ("Start", #"{"file":"/a.mkv","encoder":1}"#, "encoder"), ("Stop", #"{"file":"/a"}"#, "file"),
         ("Status", #"{"camera":"x"}"#, "camera"), ("List", #"{"x":null}"#, "x"),
         ("Snapshot", #"{"file":"/a.jpg","quality":"high"}"#, "quality"),
@@ -328,7 +354,7 @@ private final class DaemonUnderTest: Sendable {
         let daemon = try ServiceUnderTest()
         defer { daemon.end() }
         var follower = try DaemonConnection(daemon.path)
-        try follower.startAndFollow(file: "/tmp/a.mkv", encoder: nil)
+        try follower.startAndFollow(RecordingRequest(file: "/tmp/a.mkv"))
         let done = Mutex(false)
         daemon.service.end { done.withLock { $0 = true } }
         let status = try follower.nextOfStart(Deadline(afterMilliseconds: 5_000))

@@ -12,6 +12,7 @@ final class FakeSession: SessionControl {
         var failure: CamdError?
         var recordingFailure: CamdError?
         var files: [String] = []
+        var modes: [StreamMode] = []
         var photos: [String] = []
         var closed = 0
         var photoMilliseconds: UInt32 = 0
@@ -30,6 +31,7 @@ final class FakeSession: SessionControl {
                 encoder: request.encoder, error: nil)
             state.recordingFailure = nil
             state.files.append(request.file)
+            state.modes.append(request.mode)
             return true
         }
         if !isTaken { throw CamdError(.temporary, subject: "camera fake", reason: "it is being recorded already") }

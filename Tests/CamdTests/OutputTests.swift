@@ -135,11 +135,14 @@ import Varlink
         }
     }
 
-    @Test func `another rate is no error but is said`() {
-        let status = CameraStatus.fake()
-        #expect(DaemonChoice.rateNote(status, wanted: nil) == nil)
-        #expect(DaemonChoice.rateNote(status, wanted: 29.9) == nil)
-        #expect(DaemonChoice.rateNote(status, wanted: 15)?.contains("30.0 frames/s") == true)
+    @Test func `a recording may ask for another mode, a photo may not`() throws {
+        let other = SessionRequest(width: 320, height: 240, pixelFormat: .nv12)
+        try DaemonChoice.check(.fake(), against: other, changesMode: true)
+        #expect(throws: CamdError.self) { try DaemonChoice.check(.fake(), against: other) }
+        // What buffers come from is settled when the daemon starts.
+        #expect(throws: CamdError.self) {
+            try DaemonChoice.check(.fake(), against: SessionRequest(heaps: ["other"]), changesMode: true)
+        }
     }
 }
 

@@ -116,7 +116,7 @@ import Testing
 @Suite struct FramePoolTests {
     private func pool(_ slots: Int) throws -> FramePool {
         let layout = try #require(FrameLayout(.yuyv, width: 64, height: 2, color: .sRGB))
-        return FramePool(layout: layout, buffers: try BufferSource.plainMemory.allocate(layout, count: slots))
+        return FramePool(layout: layout, buffers: try BufferStock().allocate(.plainMemory, layout, count: slots))
     }
 
     @Test func `a buffer comes back when its last lease ends, not before`() throws {
@@ -168,7 +168,7 @@ import Testing
     @Test func `leasing a slot that is leased already traps`() async {
         await #expect(processExitsWith: .failure) {
             let layout = FrameLayout(.yuyv, width: 64, height: 2, color: .sRGB)!
-            let pool = FramePool(layout: layout, buffers: try BufferSource.plainMemory.allocate(layout, count: 1))
+            let pool = FramePool(layout: layout, buffers: try BufferStock().allocate(.plainMemory, layout, count: 1))
             let first = pool.lease(0, .none)
             let second = pool.lease(0, .none)
             _ = consume first

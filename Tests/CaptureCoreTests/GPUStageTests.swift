@@ -45,7 +45,7 @@ import Testing
         fill: (_ plane: Int, _ x: Int, _ y: Int) -> UInt8
     ) throws -> (video: Picture, still: Picture) {
         let layout = try #require(FrameLayout(format, width: width, height: height, strides: [stride], color: color))
-        let pool = FramePool(layout: layout, buffers: try BufferSource.plainMemory.allocate(layout, count: 2))
+        let pool = FramePool(layout: layout, buffers: try BufferStock().allocate(.plainMemory, layout, count: 2))
         guard let frame = pool.acquire() else { throw CamdError(.software, subject: "test", reason: "no slot") }
         for (index, plane) in layout.planes.enumerated() {
             try frame.buffers[0].withMutableBytes(.write) { (bytes) throws(CamdError) in

@@ -13,11 +13,12 @@ final class Daemon {
         try self.init(arguments, camera: camera)
     }
 
-    /// `hides`: device nodes and folders that it does not see.
-    init(_ arguments: [String], camera: String, hides: [String] = []) throws {
+    /// `hides`: device nodes and folders that it does not see. `through`: a program that starts it.
+    init(_ arguments: [String], camera: String, hides: [String] = [], through: [String] = []) throws {
         folder = try Scratch.folder()
         socket = folder + "/control"
         var command = [try Program.camd, "serve", "--camera", camera, "--socket", socket] + arguments
+        command = through + command
         if !hides.isEmpty { command = Self.hiding(hides) + command }
         program = try Program(command)
         let isUp = try eventually { try run([Program.camd, "status", "--socket", socket]).status == 0 }
@@ -51,6 +52,8 @@ final class Daemon {
         program.signal(SIGTERM)
         return try program.wait(limitSeconds: 20)
     }
+
+    var residentKilobytes: Int { get throws { try Program.residentKilobytes("\(program.processID)") } }
 
     /// How many descriptors it has open.
     var descriptors: Int { Directory.names(in: "/proc/\(program.processID)/fd").count }

@@ -75,12 +75,6 @@ import Testing
         return outcome
     }
 
-    private func residentKilobytes() throws -> Int {
-        let text = String(decoding: try Program.read("/proc/self/status"), as: UTF8.self)
-        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") })
-        return try #require(Int(line.split(separator: " ").dropLast().last ?? ""))
-    }
-
     @Test func `200 faults at random leave nothing behind`() throws {
         var state: UInt64 = 0x2545_f491_4f6c_dd1d
         func random(_ count: Int) -> Int {
@@ -101,11 +95,11 @@ import Testing
                 seen[fault, default: (0, 0)].fine += 1
             }
             if round == 40 {
-                baseline = (Directory.names(in: "/proc/self/fd").count, try residentKilobytes())
+                baseline = (Directory.names(in: "/proc/self/fd").count, try Program.residentKilobytes("self"))
             }
         }
         #expect(Directory.names(in: "/proc/self/fd").count <= baseline.descriptors)
-        #expect(try residentKilobytes() <= baseline.kilobytes + 4096)
+        #expect(try Program.residentKilobytes("self") <= baseline.kilobytes + 4096)
         #expect(seen.count == Fault.allCases.count)
         // A refused import falls to the next path; a corrupt buffer and drops are counted; a fatal error ends it.
         #expect((seen[.qbuf]?.fine ?? 0) > 0)

@@ -86,6 +86,13 @@ final class Program {
             errors: String(decoding: try Self.read(errors), as: UTF8.self))
     }
 
+    /// Memory that a process has in RAM, VmRSS of /proc/PROCESS/status.
+    static func residentKilobytes(_ process: String) throws -> Int {
+        let text = String(decoding: try read("/proc/\(process)/status"), as: UTF8.self)
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") })
+        return try #require(Int(line.split(separator: " ").dropLast().last ?? ""))
+    }
+
     static func read(_ path: String) throws -> [UInt8] {
         let file = try FileDescriptor.open(path, O_RDONLY)
         var bytes: [UInt8] = []

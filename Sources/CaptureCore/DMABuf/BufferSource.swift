@@ -23,17 +23,6 @@ public enum BufferSource: Hashable, Sendable {
         }
     }
 
-    /// One set of buffers for each of `count` slots, as large as the layout says.
-    public func allocate(_ layout: FrameLayout, count: Int) throws(CamdError) -> [[DMABuf]] {
-        var slots: [[DMABuf]] = []
-        for _ in 0..<count {
-            var buffers: [DMABuf] = []
-            for size in layout.bufferSizes { buffers.append(try allocate(size)) }
-            slots.append(buffers)
-        }
-        return slots
-    }
-
     /// All that this machine could allocate from, heaps by their names, then udmabuf.
     public static var everything: [BufferSource] {
         Heap.all().map { .heap($0) } + [.udmabuf]

@@ -127,9 +127,9 @@ public struct HeapChoice: Sendable {
 extension HeapChoice {
     /// Looks at what this machine has now (heaps may have come since), measures what was never measured, and chooses.
     /// `heaps`: the names that the user wants, taken in their order; each has to exist, to give `bytes`, and not to be
-    /// protected, or it is an error.
+    /// protected, or it is an error; what lies in `stock` need not be tried again.
     public static func forMachine(
-        heaps: [String], need: MemoryNeed, bytes: Int, memory: HeapMemory = .standard
+        heaps: [String], need: MemoryNeed, bytes: Int, stock: BufferStock? = nil, memory: HeapMemory = .standard
     ) throws(CamdError) -> HeapChoice {
         guard heaps.isEmpty else {
             var sources: [BufferSource] = []
@@ -140,7 +140,7 @@ extension HeapChoice {
                         remedy: "Choose another: \(Heap.all().map(\.name).joined(separator: ", ")).")
                 }
                 let source: BufferSource = name == "udmabuf" ? .udmabuf : .heap(Heap(name: name))
-                _ = try source.allocate(bytes)
+                if stock?.has(source, bytes) != true { _ = try source.allocate(bytes) }
                 sources.append(source)
             }
             var choice = HeapChoice(sources.map { Candidate(source: $0, caching: nil) }, need: need)

@@ -21,6 +21,18 @@ public final class FramePool: @unchecked Sendable {
     /// A bit for each slot that came back and was not taken up again.
     private let returned = Atomic<UInt64>(0)
     private let bell: ReturnBell
+    private let heir: Heir?
+
+    /// Who gets the buffers when the pool and all of its leases are gone, and where they came from.
+    public struct Heir: Sendable {
+        var stock: BufferStock
+        var source: BufferSource
+
+        public init(_ stock: BufferStock, _ source: BufferSource) {
+            self.stock = stock
+            self.source = source
+        }
+    }
 
     /// Who is woken when buffers come back.
     public enum ReturnBell: Sendable {
@@ -31,11 +43,12 @@ public final class FramePool: @unchecked Sendable {
     }
 
     /// All slots begin as free.
-    public init(layout: FrameLayout, buffers: [[DMABuf]], bell: ReturnBell = .none) {
+    public init(layout: FrameLayout, buffers: [[DMABuf]], bell: ReturnBell = .none, heir: Heir? = nil) {
         precondition((1...Self.mostSlots).contains(buffers.count), "a pool has 1 to 32 slots")
         self.layout = layout
         self.buffers = buffers
         self.bell = bell
+        self.heir = heir
         slotCount = buffers.count
         holders = .allocate(capacity: slotCount)
         details = .allocate(capacity: slotCount)
@@ -47,6 +60,7 @@ public final class FramePool: @unchecked Sendable {
     }
 
     deinit {
+        if let heir { heir.stock.giveBack(heir.source, buffers) }
         holders.deinitialize(count: slotCount)
         holders.deallocate()
         details.deallocate()

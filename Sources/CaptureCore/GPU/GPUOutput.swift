@@ -31,7 +31,7 @@ final class GPUOutput {
     /// `refusals` gets each source that was not taken.
     init(
         _ display: GPUDisplay, _ kind: Kind, of source: FrameLayout, color: Colorimetry, slots: Int,
-        sources: [BufferSource], refusals: inout [PathRefusal]
+        sources: [BufferSource], stock: BufferStock, refusals: inout [PathRefusal]
     ) throws(CamdError) {
         let layout = Self.layout(kind, width: source.width, height: source.height, color: color)
         let texels = PackedPlane(
@@ -43,25 +43,25 @@ final class GPUOutput {
                 reason: "a \(layout.sizeText) picture needs \(texels.width)x\(texels.height) texels, "
                     + "the most it can do is \(display.largestEdge) each way", remedy: "Choose a smaller --size.")
         }
-        var made: (buffers: [[DMABuf]], targets: [GPUTarget], path: String)?
+        var made: (buffers: [[DMABuf]], targets: [GPUTarget], source: BufferSource, path: String)?
         for candidate in sources where candidate != .plainMemory && made == nil {
             do throws(CamdError) {
-                let buffers = try candidate.allocate(layout, count: slots)
+                let buffers = try stock.allocate(candidate, layout, count: slots)
                 var targets: [GPUTarget] = []
                 for slot in buffers { targets.append(try GPUTarget(display, importing: slot[0], texels)) }
-                made = (buffers, targets, candidate.name)
+                made = (buffers, targets, candidate, candidate.name)
             } catch {
                 refusals.append(PathRefusal(.output, candidate.name, error.description))
             }
         }
         if made == nil {
-            let buffers = try BufferSource.plainMemory.allocate(layout, count: slots)
+            let buffers = try stock.allocate(.plainMemory, layout, count: slots)
             var targets: [GPUTarget] = []
             for _ in buffers { targets.append(try GPUTarget(display, readingBack: texels)) }
-            made = (buffers, targets, "readback")
+            made = (buffers, targets, .plainMemory, "readback")
         }
         guard let made else { preconditionFailure("an output has a path") }
-        pool = FramePool(layout: layout, buffers: made.buffers)
+        pool = FramePool(layout: layout, buffers: made.buffers, heir: FramePool.Heir(stock, made.source))
         targets = made.targets
         path = made.path
         passes = try Self.passes(display, kind, source, layout)

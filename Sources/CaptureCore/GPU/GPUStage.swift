@@ -74,10 +74,11 @@ public final class GPUStage: @unchecked Sendable {
     }
 
     /// Opens the GPU, imports the source's buffers, compiles, allocates; all on the new thread, waited for here.
-    /// `choice`: where output buffers may come from, in order. `writes`: what the source leaves in the CPU's caches. `ended` is called on the GL thread if it fails later.
+    /// `choice`: where output buffers may come from, in order; `stock`: what an earlier stage left of them. `writes`: what
+    /// the source leaves in the CPU's caches. `ended` is called on the GL thread if it fails later.
     public init(
         source: FramePool, writes: DriverWrites, videoColor: Colorimetry, choice: HeapChoice,
-        ended: @escaping @Sendable (CamdError) -> Void
+        stock: BufferStock = BufferStock(), ended: @escaping @Sendable (CamdError) -> Void
     ) throws(CamdError) {
         let waiting = Ring<FrameLease>(capacity: Self.waitingFrames)
         let bell = try EventCounter()
@@ -86,9 +87,8 @@ public final class GPUStage: @unchecked Sendable {
         let thread = try OSThread("camd-gl", niceness: OSThread.workNiceness) {
             do throws(CamdError) {
                 let worker = try GPUWorker(
-                    source: source, writes: writes, videoColor: videoColor, choice: choice, waiting: waiting,
-                    bell: bell,
-                    shared: shared)
+                    source: source, writes: writes, videoColor: videoColor, choice: choice, stock: stock,
+                    waiting: waiting, bell: bell, shared: shared)
                 start.succeed(worker.report, worker.videoLayout)
                 if let error = worker.run() { ended(error) }
             } catch {

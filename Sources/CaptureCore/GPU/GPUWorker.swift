@@ -37,8 +37,7 @@ final class GPUWorker {
 
     init(
         source pool: FramePool, writes: DriverWrites, videoColor: Colorimetry, choice: HeapChoice,
-        waiting: Ring<FrameLease>,
-        bell: EventCounter, shared: GPUStage.Shared
+        stock: BufferStock, waiting: Ring<FrameLease>, bell: EventCounter, shared: GPUStage.Shared
     ) throws(CamdError) {
         var refusals = choice.refusals.map { PathRefusal(.output, $0.source.name, $0.reason) }
         display = try GPUDisplay()
@@ -48,10 +47,12 @@ final class GPUWorker {
         video = try GPUOutput(
             display, .nv12, of: pool.layout, color: videoColor,
             slots: GPUStage.videoSlots(bytes: pool.layout.width * pool.layout.height * 3 / 2), sources: choice.sources,
+            stock: stock,
             refusals: &refusals)
         var ignored: [PathRefusal] = []
         still = try GPUOutput(
             display, .i420, of: pool.layout, color: .jfif, slots: GPUStage.stillSlots, sources: choice.sources,
+            stock: stock,
             refusals: &ignored)
         glEnableVertexAttribArray(0)
         glDisable(GLenum(GL_DITHER))

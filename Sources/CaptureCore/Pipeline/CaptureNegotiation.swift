@@ -6,7 +6,8 @@ struct NegotiatedQueue {
     var memory: QueueMemory
     var buffers: [[DMABuf]]
     var path: String
-    var heap: String?
+    /// Where camd allocated them; nil where the driver did.
+    var source: BufferSource?
     var refusals: [PathRefusal]
 }
 
@@ -20,15 +21,16 @@ extension VideoNode {
     /// Tries the paths in order until one holds, and remembers why each earlier one did not: import of buffers of
     /// camd's own, which the CPU may read at full speed; then the driver's own buffers with a cached mapping; then as
     /// the driver has them.
-    func negotiate(_ layout: FrameLayout, _ choice: HeapChoice, count: Int) throws(CamdError) -> NegotiatedQueue {
+    func negotiate(
+        _ layout: FrameLayout, _ choice: HeapChoice, count: Int, stock: BufferStock
+    ) throws(CamdError) -> NegotiatedQueue {
         var refusals = choice.refusals.map { PathRefusal(.capture, "import:\($0.source.name)", $0.reason) }
         for source in choice.sources {
             do throws(CamdError) {
-                let buffers = try importBuffers(layout, source, count: count)
-                var heap: String?
-                if case .heap(let chosen) = source { heap = chosen.name }
+                let buffers = try importBuffers(layout, source, count: count, stock)
                 return NegotiatedQueue(
-                    memory: .dmaBuf, buffers: buffers, path: "import:\(source.name)", heap: heap, refusals: refusals)
+                    memory: .dmaBuf, buffers: buffers, path: "import:\(source.name)", source: source, refusals: refusals
+                )
             } catch {
                 if error.errno == .busy { throw busy(error) }
                 refusals.append(PathRefusal(.capture, "import:\(source.name)", error.description))
@@ -38,7 +40,7 @@ extension VideoNode {
         do throws(CamdError) {
             let buffers = try exportBuffers(layout, .mmapNonCoherent, count: count)
             return NegotiatedQueue(
-                memory: .mmapNonCoherent, buffers: buffers, path: "mmap-noncoherent", heap: nil, refusals: refusals)
+                memory: .mmapNonCoherent, buffers: buffers, path: "mmap-noncoherent", source: nil, refusals: refusals)
         } catch {
             if error.errno == .busy { throw busy(error) }
             refusals.append(PathRefusal(.capture, "mmap-noncoherent", error.description))
@@ -46,7 +48,7 @@ extension VideoNode {
         }
         do throws(CamdError) {
             let buffers = try exportBuffers(layout, .mmap, count: count)
-            return NegotiatedQueue(memory: .mmap, buffers: buffers, path: "mmap", heap: nil, refusals: refusals)
+            return NegotiatedQueue(memory: .mmap, buffers: buffers, path: "mmap", source: nil, refusals: refusals)
         } catch {
             freeBuffers(.mmap)
             if error.errno == .busy { throw busy(error) }
@@ -60,19 +62,24 @@ extension VideoNode {
     /// Allocates buffers and has the driver accept each of them (VIDIOC_QBUF maps them for the device), then takes them
     /// back: a refusal shows here and not in the running stream.
     private func importBuffers(
-        _ layout: FrameLayout, _ source: BufferSource, count: Int
+        _ layout: FrameLayout, _ source: BufferSource, count: Int, _ stock: BufferStock
     ) throws(CamdError) -> [[DMABuf]] {
         let granted = try granted(.dmaBuf, count)
-        let buffers = try source.allocate(layout, count: granted)
-        for slot in buffers { try check(slot, layout) }
-        for slot in buffers.indices {
-            if let error = queueBuffer(slot, .dmaBuf, buffers[slot]) {
-                streamOff()
-                throw CamdError(
-                    call: "VIDIOC_QBUF", errno: error, subject: subject,
-                    reason: error == .badAddress
-                        ? "its DMA cannot reach a buffer in pieces; it wants contiguous memory" : error.message)
+        let buffers = try stock.allocate(source, layout, count: granted)
+        do throws(CamdError) {
+            for slot in buffers { try check(slot, layout) }
+            for slot in buffers.indices {
+                if let error = queueBuffer(slot, .dmaBuf, buffers[slot]) {
+                    streamOff()
+                    throw CamdError(
+                        call: "VIDIOC_QBUF", errno: error, subject: subject,
+                        reason: error == .badAddress
+                            ? "its DMA cannot reach a buffer in pieces; it wants contiguous memory" : error.message)
+                }
             }
+        } catch {
+            stock.giveBack(source, buffers)
+            throw error
         }
         // STREAMOFF takes queued buffers back also before STREAMON, and keeps the driver's mappings.
         streamOff()
@@ -122,5 +129,6 @@ extension VideoNode {
         return min(granted, FramePool.mostSlots)
     }
 
-    private func freeBuffers(_ memory: QueueMemory) { _ = try? requestBuffers(0, memory) }
+    /// Takes the buffers from the driver (VIDIOC_REQBUFS of none), which also lets another one set the camera up.
+    func freeBuffers(_ memory: QueueMemory) { _ = try? requestBuffers(0, memory) }
 }

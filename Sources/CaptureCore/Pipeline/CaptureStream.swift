@@ -29,25 +29,29 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
     static let stallNanoseconds: UInt64 = 5_000_000_000
 
     /// Sets the camera up as wished and negotiates its buffers; nothing streams yet.
-    /// `heaps`: names to allocate from, in order; empty lets camd choose. `buffers`: 3 to 32.
+    /// `heaps`: names to allocate from, in order; empty lets camd choose. `buffers`: 3 to 32. `stock`: what an earlier
+    /// stream left, and where this one leaves its own.
     public init(
-        node: consuming VideoNode, id: String, wish: FormatWish, heaps: [String], buffers: Int = VideoNode.usualBuffers
+        node: consuming VideoNode, id: String, wish: FormatWish, heaps: [String], buffers: Int = VideoNode.usualBuffers,
+        stock: BufferStock = BufferStock()
     ) throws(CamdError) {
         let format = try node.configure(wish)
         let need = MemoryNeed(driver: node.driver, hasIOMMU: node.hasIOMMU)
         let largest = format.layout.bufferSizes.max() ?? 0
-        let choice = try HeapChoice.forMachine(heaps: heaps, need: need, bytes: largest)
-        let queue = try node.negotiate(format.layout, choice, count: buffers)
+        let choice = try HeapChoice.forMachine(heaps: heaps, need: need, bytes: largest, stock: stock)
+        let queue = try node.negotiate(format.layout, choice, count: buffers, stock: stock)
         let layout = try node.isMultiPlanar ? node.located(format.layout, queue) : format.layout
         let depth = QueueDepth(low: 3)
         bell = try EventCounter()
         stopBell = try EventCounter()
-        pool = FramePool(layout: layout, buffers: queue.buffers, bell: .signal(bell, when: { _ in depth.isLow }))
+        pool = FramePool(
+            layout: layout, buffers: queue.buffers, bell: .signal(bell, when: { _ in depth.isLow }),
+            heir: queue.source.map { FramePool.Heir(stock, $0) })
         identity = CameraIdentity(id: id, name: node.card, driver: node.driver, node: node.path)
         framesPerSecond = format.framesPerSecond
         writesWithCPU = queue.memory == .dmaBuf && Self.cpuDrivers.contains(node.driver)
         capturePath = queue.path
-        heapName = queue.heap
+        if case .heap(let heap)? = queue.source { heapName = heap.name } else { heapName = nil }
         refusals = queue.refusals
         memory = queue.memory
         self.depth = depth
@@ -61,8 +65,13 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
         sink: @escaping @Sendable (consuming FrameLease) -> Void, ended: @escaping @Sendable (CamdError) -> Void
     ) throws(CamdError) {
         precondition(thread == nil, "a stream is started once")
-        if let error = queueReturned() { throw queueError(error) }
-        try node.streamOn()
+        do throws(CamdError) {
+            if let error = queueReturned() { throw queueError(error) }
+            try node.streamOn()
+        } catch {
+            takeAllBack()
+            throw error
+        }
         // Only now: polling an idle queue whose driver also reads would start the read emulator.
         let epoll = try Epoll()
         try epoll.add(node.fileDescriptor, .input, token: 0)
@@ -71,12 +80,15 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
         let box = EpollBox(epoll)
         thread = try OSThread("camd-capture") { [self] in
             let error = run(box.epoll, sink)
-            node.streamOff()
-            // STREAMOFF gave all of them back.
-            for slot in 0..<pool.slotCount { setOwned(slot, byDriver: false) }
-            depth.clear()
+            takeAllBack()
             if let error { ended(error) }
         }
+    }
+
+    private func takeAllBack() {
+        node.streamOff()
+        for slot in 0..<pool.slotCount { setOwned(slot, byDriver: false) }
+        depth.clear()
     }
 
     public func stop() {
@@ -84,6 +96,8 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
         stopBell.signal()
         thread?.join()
         thread = nil
+        // Leases that are still out keep their memory; only the driver lets go of it.
+        node.freeBuffers(memory)
     }
 
     private func run(_ epoll: borrowing Epoll, _ sink: (consuming FrameLease) -> Void) -> CamdError? {

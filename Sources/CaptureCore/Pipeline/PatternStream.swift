@@ -23,7 +23,7 @@ public final class PatternStream: FrameSource, @unchecked Sendable {
     private var thread: OSThread?
 
     /// Sizes are even, from 64x64 to 4096x4096; rates from 1 to 240.
-    public init(wish: FormatWish, heaps: [String]) throws(CamdError) {
+    public init(wish: FormatWish, heaps: [String], stock: BufferStock = BufferStock()) throws(CamdError) {
         let size = wish.size ?? FrameSize(1280, 720)
         let rate = wish.framesPerSecond ?? 30
         let format = wish.format ?? .yuyv
@@ -50,12 +50,13 @@ public final class PatternStream: FrameSource, @unchecked Sendable {
         guard let layout = FrameLayout(format, width: nearest.width, height: nearest.height, color: color) else {
             throw CamdError(.software, subject: subject, reason: "\(format) has no layout")
         }
-        let choice = try HeapChoice.forMachine(heaps: heaps, need: .anything, bytes: layout.bufferSizes[0])
+        let choice = try HeapChoice.forMachine(
+            heaps: heaps, need: .anything, bytes: layout.bufferSizes[0], stock: stock)
         var refusals = choice.refusals.map { PathRefusal(.capture, $0.source.name, $0.reason) }
         var made: (buffers: [[DMABuf]], source: BufferSource)?
         for source in choice.sources + [.plainMemory] where made == nil {
             do throws(CamdError) {
-                made = (try source.allocate(layout, count: VideoNode.usualBuffers), source)
+                made = (try stock.allocate(source, layout, count: VideoNode.usualBuffers), source)
             } catch {
                 refusals.append(PathRefusal(.capture, source.name, error.description))
             }
@@ -67,7 +68,7 @@ public final class PatternStream: FrameSource, @unchecked Sendable {
         }
         timer = try TimerFD()
         stopBell = try EventCounter()
-        pool = FramePool(layout: layout, buffers: made.buffers)
+        pool = FramePool(layout: layout, buffers: made.buffers, heir: FramePool.Heir(stock, made.source))
         framesPerSecond = rate
         capturePath = "pattern:\(made.source.name)"
         if case .heap(let heap) = made.source { heapName = heap.name } else { heapName = nil }

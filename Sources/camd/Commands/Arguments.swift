@@ -3,9 +3,9 @@ import CaptureCore
 
 /// Values as they are written on the command line. What is wrong with one is said together with what is allowed.
 enum Arguments {
-    static let edges = 2...16_384
+    static let edges = Limits.edges
     static let longestSeconds = 31_536_000.0
-    static let fastest = 1_000.0
+    static let fastest = Limits.fastest
 
     static func size(_ text: String) throws -> FrameSize {
         let parts = text.split(separator: "x", omittingEmptySubsequences: false)
@@ -85,6 +85,21 @@ struct SocketOptions: ParsableArguments {
     var path: String { given ?? SocketPath.standard }
 }
 
+/// What frames are to be like.
+struct ModeOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The size of its frames.", valueName: "WxH"), transform: Arguments.size)
+    var size: FrameSize?
+
+    @Option(
+        help: ArgumentHelp("V4L2's name of its pixel format.", valueName: "fourcc"), transform: Arguments.pixelFormat)
+    var pixelFormat: PixelFormat?
+
+    func mode(framesPerSecond: Double?) -> StreamMode {
+        StreamMode(
+            width: size?.width, height: size?.height, framesPerSecond: framesPerSecond, pixelFormat: pixelFormat)
+    }
+}
+
 /// What is wanted of a camera.
 struct StreamOptions: ParsableArguments {
     @Option(
@@ -92,12 +107,10 @@ struct StreamOptions: ParsableArguments {
         transform: Arguments.name)
     var camera: String?
 
-    @Option(help: ArgumentHelp("The size of its frames.", valueName: "WxH"), transform: Arguments.size)
-    var size: FrameSize?
+    @OptionGroup var mode: ModeOptions
 
-    @Option(
-        help: ArgumentHelp("V4L2's name of its pixel format.", valueName: "fourcc"), transform: Arguments.pixelFormat)
-    var pixelFormat: PixelFormat?
+    var size: FrameSize? { mode.size }
+    var pixelFormat: PixelFormat? { mode.pixelFormat }
 
     var request: SessionRequest {
         SessionRequest(camera: camera, width: size?.width, height: size?.height, pixelFormat: pixelFormat)

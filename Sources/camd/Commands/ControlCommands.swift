@@ -6,7 +6,14 @@ import Varlink
 /// `camd start`
 struct StartCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "start", abstract: "Lets the daemon record, until 'camd stop'.")
+        commandName: "start", abstract: "Lets the daemon record, until 'camd stop'.",
+        discussion: """
+            Where the stream is not of the size, rate or format that is asked for, the daemon changes it first; what is \
+            not named is then as 'camd serve' was told. It stays so until a recording asks for something else.
+
+              camd start -o door.mkv
+              camd start -o door.mkv --size 1920x1080 --fps 30
+            """)
 
     @OptionGroup var socket: SocketOptions
 
@@ -16,9 +23,16 @@ struct StartCommand: ParsableCommand {
     @Option(help: ArgumentHelp("libavcodec's name of the encoder.", valueName: "name"), transform: Arguments.name)
     var encoder: String?
 
+    @OptionGroup var mode: ModeOptions
+
+    @Option(help: ArgumentHelp("Frames per second.", valueName: "n"), transform: Arguments.rate)
+    var fps: Double?
+
     func run() throws {
         var daemon = try DaemonConnection(socket.path)
-        let cameras = try daemon.start(file: try FilePaths.absolute(output), encoder: encoder)
+        var wish = RecordingRequest(file: try FilePaths.absolute(output), mode: mode.mode(framesPerSecond: fps))
+        if let encoder { wish.encoder = encoder }
+        let cameras = try daemon.start(wish)
         for camera in cameras {
             try Console.print("\(camera.camera): recording to \(camera.recording?.file ?? output)")
         }

@@ -3,9 +3,10 @@ import LinuxSystem
 /// Whether a command goes through the daemon, or opens the camera itself.
 enum DaemonChoice {
     /// The daemon's camera, if a daemon listens and this camera is meant. Throws where it is meant, but does not stream
-    /// what is wanted of it.
+    /// what is wanted of it. `changesMode`: the daemon is going to be asked for another size, rate or format where that
+    /// differs.
     static func camera(
-        of daemon: inout DaemonConnection, for request: SessionRequest
+        of daemon: inout DaemonConnection, for request: SessionRequest, changesMode: Bool = false
     ) throws(CamdError) -> CameraStatus? {
         let cameras: [CameraStatus]
         do throws(CamdError) {
@@ -18,17 +19,24 @@ enum DaemonChoice {
         guard let status = cameras.first(where: { request.camera == nil || $0.isCamera(request.camera ?? "") }) else {
             return nil
         }
-        try check(status, against: request)
+        try check(status, against: request, changesMode: changesMode)
         return status
     }
 
-    /// The daemon's stream was chosen when it started: what is wanted besides has to be what there is.
-    static func check(_ status: CameraStatus, against request: SessionRequest) throws(CamdError) {
-        if let width = request.width, let height = request.height, (width, height) != (status.width, status.height) {
-            throw differs(status, "its frames are \(status.width)x\(status.height), not \(width)x\(height)", "--size")
-        }
-        if let format = request.pixelFormat, format.description != status.format {
-            throw differs(status, "its frames are \(status.format), not \(format)", "--pixel-format")
+    /// The daemon's buffers were chosen when it started, and its mode by whoever recorded last: what is wanted besides has
+    /// to be what there is.
+    static func check(
+        _ status: CameraStatus, against request: SessionRequest, changesMode: Bool = false
+    ) throws(CamdError) {
+        if !changesMode {
+            if let width = request.width, let height = request.height, (width, height) != (status.width, status.height)
+            {
+                throw differs(
+                    status, "its frames are \(status.width)x\(status.height), not \(width)x\(height)", "--size")
+            }
+            if let format = request.pixelFormat, format.description != status.format {
+                throw differs(status, "its frames are \(status.format), not \(format)", "--pixel-format")
+            }
         }
         if !request.heaps.isEmpty, !request.heaps.contains(where: { $0 == status.heap }) {
             throw differs(status, "its buffers are of \(status.heap ?? "no heap")", "--heap")
@@ -38,13 +46,6 @@ enum DaemonChoice {
                 status, "it copies \(Console.fixed(status.bytesCopiedPerFrame, 0)) bytes for each frame",
                 "--require-zero-copy")
         }
-    }
-
-    /// What is said, but no error, as the rate that was measured is never quite the one that was asked for.
-    static func rateNote(_ status: CameraStatus, wanted: Double?) -> String? {
-        guard let wanted, status.fps > 0, abs(status.fps - wanted) > wanted / 10 else { return nil }
-        return "camd: the daemon owns \(status.camera), which streams at \(Console.fixed(status.fps, 1)) frames/s; "
-            + "--fps counts when the daemon starts\n"
     }
 
     private static func differs(_ status: CameraStatus, _ reason: String, _ option: String) -> CamdError {

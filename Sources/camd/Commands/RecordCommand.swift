@@ -37,10 +37,9 @@ struct RecordCommand: ParsableCommand {
         let signals = try SignalWatch()
         let request = motion.request(stream)
         if var daemon = try DaemonConnection.ifReachable(socket.path),
-            let status = try DaemonChoice.camera(of: &daemon, for: request)
+            try DaemonChoice.camera(of: &daemon, for: request, changesMode: true) != nil
         {
-            if let note = DaemonChoice.rateNote(status, wanted: motion.fps) { Console.writeError(note) }
-            return try report(recordThroughDaemon(&daemon, signals))
+            return try report(recordThroughDaemon(&daemon, request.mode, signals))
         }
         let session = try CameraSession(request)
         defer { session.close() }
@@ -78,9 +77,11 @@ struct RecordCommand: ParsableCommand {
 
     /// Lets the daemon record.
     private func recordThroughDaemon(
-        _ daemon: inout DaemonConnection, _ signals: SignalWatch
+        _ daemon: inout DaemonConnection, _ mode: StreamMode, _ signals: SignalWatch
     ) throws(CamdError) -> RecordingOutcome {
-        try daemon.startAndFollow(file: try FilePaths.absolute(output), encoder: encoder)
+        var wish = RecordingRequest(file: try FilePaths.absolute(output), mode: mode)
+        if let encoder { wish.encoder = encoder }
+        try daemon.startAndFollow(wish)
         if try !waitForEnd(signals, daemon.descriptor) {
             // The reply to `Start` is the one that counts: somebody else may have been quicker.
             var control = try DaemonConnection(socket.path)

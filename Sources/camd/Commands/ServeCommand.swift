@@ -22,10 +22,11 @@ struct ServeCommand: ParsableCommand {
         // The socket comes first: it is the lock that keeps a second daemon from the camera.
         let file = try SocketFile(socket.path)
         defer { file.remove() }
-        let session = try CameraSession(motion.request(stream))
+        let log = Logger(label: "camd")
+        let session = try CameraSession(motion.request(stream)) { log.notice("\($0)") }
         defer { session.close() }
         let stop = Daemon.Stop(descriptor: signals.descriptor) { SignalWatch.name(signals.first ?? 0) }
-        let daemon = try Daemon(socket: file, session: session, stop: stop, log: Logger(label: "camd"))
+        let daemon = try Daemon(socket: file, session: session, stop: stop, log: log)
         try daemon.run()
     }
 }

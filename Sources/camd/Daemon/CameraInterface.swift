@@ -135,7 +135,13 @@ enum CameraInterface {
           file: string,
           # libavcodec's name of it, by default libx264
           encoder: ?string,
-          camera: ?string
+          camera: ?string,
+          # another mode than the stream has; it stays when the recording has ended. Width and height go together.
+          width: ?int,
+          height: ?int,
+          fps: ?float,
+          # V4L2's fourcc
+          format: ?string
         ) -> (cameras: []Camera)
 
         # Ends the recording and finishes its file.

@@ -1,3 +1,4 @@
+import CaptureCore
 import LinuxSystem
 import Varlink
 
@@ -11,10 +12,49 @@ struct NoParameters: MethodParameters {
 }
 
 struct StartParameters: MethodParameters {
-    static let names: Set<String> = ["file", "encoder", "camera"]
+    static let names: Set<String> = ["file", "encoder", "camera", "width", "height", "fps", "format"]
     var file: String
     var encoder: String?
     var camera: String?
+    var mode = StreamMode()
+
+    private enum CodingKeys: CodingKey { case file, encoder, camera, width, height, fps, format }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        file = try container.decode(String.self, forKey: .file)
+        encoder = try container.decodeIfPresent(String.self, forKey: .encoder)
+        camera = try container.decodeIfPresent(String.self, forKey: .camera)
+        mode.width = try container.decodeWhole(.width, in: Limits.edges)
+        mode.height = try container.decodeWhole(.height, in: Limits.edges)
+        guard (mode.width == nil) == (mode.height == nil) else {
+            throw container.unfit(mode.width == nil ? .width : .height, "width and height go together")
+        }
+        if let fps = try container.decodeIfPresent(Double.self, forKey: .fps) {
+            guard fps > 0, fps <= Limits.fastest else {
+                throw container.unfit(.fps, "more than 0, at most \(Limits.fastest)")
+            }
+            mode.framesPerSecond = fps
+        }
+        guard let name = try container.decodeIfPresent(String.self, forKey: .format) else { return }
+        guard let format = PixelFormat(name) else { throw container.unfit(.format, "a fourcc of V4L2") }
+        mode.pixelFormat = format
+    }
+}
+
+extension KeyedDecodingContainer {
+    /// A whole number in a range. Foundation's own error for a number that is not whole names no member.
+    fileprivate func decodeWhole(_ key: Key, in range: ClosedRange<Int>) throws -> Int? {
+        guard let number = try decodeIfPresent(Double.self, forKey: key) else { return nil }
+        guard let whole = Int(exactly: number), range.contains(whole) else {
+            throw unfit(key, "a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return whole
+    }
+
+    fileprivate func unfit(_ key: Key, _ reason: String) -> DecodingError {
+        .dataCorrupted(.init(codingPath: [key], debugDescription: reason))
+    }
 }
 
 struct StopParameters: MethodParameters {
@@ -34,13 +74,8 @@ struct SnapshotParameters: MethodParameters {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         file = try container.decode(String.self, forKey: .file)
         camera = try container.decodeIfPresent(String.self, forKey: .camera)
-        guard let number = try container.decodeIfPresent(Double.self, forKey: .quality) else { return }
-        // Foundation's error for a number that is not whole names no member.
-        guard let whole = Int(exactly: number) else {
-            throw DecodingError.typeMismatch(
-                Int.self, .init(codingPath: [CodingKeys.quality], debugDescription: "not a whole number"))
-        }
-        quality = whole
+        // Its range is checked where the path is, with words of its own.
+        quality = try container.decodeWhole(.quality, in: Int.min...Int.max)
     }
 }
 
@@ -64,6 +99,10 @@ extension Call {
 /// What is checked of the values that users give, on both sides of the socket.
 enum Limits {
     static let quality = 1...100
+    /// Of a frame, in pixels.
+    static let edges = 2...16_384
+    /// Frames per second.
+    static let fastest = 1_000.0
     static let defaultQuality = 90
     static let pathBytes = 4_095
 

@@ -33,19 +33,19 @@ struct DaemonConnection: ~Copyable {
         ).cameras
     }
 
-    mutating func start(file: String, encoder: String?) throws(CamdError) -> [CameraStatus] {
+    mutating func start(_ request: RecordingRequest) throws(CamdError) -> [CameraStatus] {
         let reply = try client.call(
-            "\(CameraInterface.name).Start", Self.start(file, encoder), timeoutMilliseconds: Self.slowMilliseconds)
+            "\(CameraInterface.name).Start", Self.parameters(request), timeoutMilliseconds: Self.slowMilliseconds)
         return try decode(CamerasReply.self, reply).cameras
     }
 
     /// Starts a recording that ends with this connection at the latest; `nextOfStart` waits for what comes of it.
-    mutating func startAndFollow(file: String, encoder: String?) throws(CamdError) {
+    mutating func startAndFollow(_ request: RecordingRequest) throws(CamdError) {
         let deadline = Deadline(afterMilliseconds: Self.slowMilliseconds)
-        try client.send("\(CameraInterface.name).Start", Self.start(file, encoder), more: true, deadline: deadline)
+        try client.send("\(CameraInterface.name).Start", Self.parameters(request), more: true, deadline: deadline)
         if let ended = try nextOfStart(deadline) {
             throw CamdError(
-                .unavailable, subject: file, reason: "the recording ended as soon as it had begun",
+                .unavailable, subject: request.file, reason: "the recording ended as soon as it had begun",
                 remedy: ended.recording?.error)
         }
     }
@@ -70,9 +70,13 @@ struct DaemonConnection: ~Copyable {
         return try decode(PhotoReply.self, reply).photo
     }
 
-    private static func start(_ file: String, _ encoder: String?) -> JSONValue {
-        var parameters: [String: JSONValue] = ["file": .string(file)]
-        if let encoder { parameters["encoder"] = .string(encoder) }
+    private static func parameters(_ request: RecordingRequest) -> JSONValue {
+        var parameters: [String: JSONValue] = ["file": .string(request.file), "encoder": .string(request.encoder)]
+        let mode = request.mode
+        if let width = mode.width { parameters["width"] = .integer(Int64(width)) }
+        if let height = mode.height { parameters["height"] = .integer(Int64(height)) }
+        if let rate = mode.framesPerSecond { parameters["fps"] = .number(rate) }
+        if let format = mode.pixelFormat { parameters["format"] = .string(format.description) }
         return .object(parameters)
     }
 

@@ -5,6 +5,14 @@ import Recording
 import Stills
 import Synchronization
 
+/// The size, rate and format of a stream; nil is as it is, or as camd chooses.
+struct StreamMode: Sendable, Hashable {
+    var width: Int?
+    var height: Int?
+    var framesPerSecond: Double?
+    var pixelFormat: PixelFormat?
+}
+
 /// What the user wants of a camera.
 struct SessionRequest: Sendable {
     /// An id from `camd list`, a node, or `test`; nil: the first camera there is.
@@ -28,6 +36,8 @@ struct RecordingRequest: Sendable {
     static let defaultEncoder = "libx264"
 
     var file: String
+    /// What the stream is to be like; a camera that streams something else is switched over first.
+    var mode = StreamMode()
     var encoder = defaultEncoder
     /// Replaces a file that is there.
     var overwrite = true
@@ -35,8 +45,32 @@ struct RecordingRequest: Sendable {
 
 /// One camera, open and streaming, with what hangs on it. All calls may come from any thread; those that say so block.
 final class CameraSession: Sendable {
-    private let source: any FrameSource
-    private let gpu: GPUStage
+    /// The open camera in one mode.
+    private final class Stream: Sendable {
+        let request: SessionRequest
+        let source: any FrameSource
+        let gpu: GPUStage
+
+        init(_ request: SessionRequest, _ source: any FrameSource, _ gpu: GPUStage) {
+            self.request = request
+            self.source = source
+            self.gpu = gpu
+        }
+
+        func stop() {
+            source.stop()
+            gpu.stop()
+        }
+    }
+
+    /// What the camera was opened with: what a change of the mode does not name is as it says.
+    private let request: SessionRequest
+    /// Nil while the mode changes, and when changing it and changing it back have both failed.
+    private let stream: Mutex<Stream?>
+    /// The identity and the mode that were last, for a status while there is no stream.
+    private let lastStatus: Mutex<CameraStatus>
+    /// What buffers one mode leaves to the next.
+    private let stock = BufferStock()
     private let ending = SessionEnding.Box()
     private let failureBell: EventCounter
     private let recording = Mutex<ActiveRecording?>(nil)
@@ -44,19 +78,32 @@ final class CameraSession: Sendable {
     private let lastRecording = Mutex<CameraStatus.Recording?>(nil)
     private let lastFailure = Mutex<CamdError?>(nil)
     private let isClosed = Atomic<Bool>(false)
+    /// Takes what is worth to be logged of a change of the mode.
+    private let modeLog: (@Sendable (String) -> Void)?
 
     private static let stillLimitMilliseconds = 5000
     private static let finishLimitMilliseconds = 10_000
 
     /// Opens the camera, negotiates the paths and starts the stream. Blocks for up to some seconds.
-    init(_ request: SessionRequest) throws(CamdError) {
-        let failureBell = try EventCounter()
-        let ending = self.ending
+    init(_ request: SessionRequest, modeLog: (@Sendable (String) -> Void)? = nil) throws(CamdError) {
+        self.request = request
+        self.modeLog = modeLog
+        let bell = try EventCounter()
+        let stream = try Self.start(request, stock, ending, bell)
+        failureBell = bell
+        self.stream = Mutex(stream)
+        lastStatus = Mutex(Self.status(stream))
+        stock.clear()
+    }
+
+    private static func start(
+        _ request: SessionRequest, _ stock: BufferStock, _ ending: SessionEnding.Box, _ failureBell: EventCounter
+    ) throws(CamdError) -> Stream {
         let ended: @Sendable (CamdError) -> Void = { error in
             ending.set(error)
             failureBell.signal()
         }
-        let source = try Self.open(request)
+        let source = try Self.open(request, stock)
         var color = source.pool.layout.color
         if color.matrix == .rgb {
             // Raw frames become video as HD has it; their curve stays the camera's.
@@ -64,11 +111,11 @@ final class CameraSession: Sendable {
                 primaries: color.primaries, transfer: color.transfer, matrix: .bt709, range: .limited)
         }
         let choice = try HeapChoice.forMachine(
-            heaps: request.heaps, need: .anything, bytes: source.pool.layout.bufferSizes.max() ?? 0)
+            heaps: request.heaps, need: .anything, bytes: source.pool.layout.bufferSizes.max() ?? 0, stock: stock)
         let writes: DriverWrites =
             source.writesWithCPU ? (request.isIncoherent ? .cachedAndIncoherent : .cached) : .clean
         let gpu = try GPUStage(
-            source: source.pool, writes: writes, videoColor: color, choice: choice, ended: ended)
+            source: source.pool, writes: writes, videoColor: color, choice: choice, stock: stock, ended: ended)
         if request.requireZeroCopy { try Self.refuseCopies(source, gpu) }
         do throws(CamdError) {
             try source.start(sink: { gpu.offer($0) }, ended: ended)
@@ -76,16 +123,86 @@ final class CameraSession: Sendable {
             gpu.stop()
             throw error
         }
-        self.source = source
-        self.gpu = gpu
-        self.failureBell = failureBell
+        return Stream(request, source, gpu)
     }
 
-    private static func open(_ request: SessionRequest) throws(CamdError) -> any FrameSource {
+    /// What there is of a stream; throws what ended it.
+    private func running() throws(CamdError) -> Stream {
+        if let failure = ending.error { throw failure }
+        if let stream = stream.withLock({ $0 }) { return stream }
+        throw CamdError(
+            .temporary, subject: "camera \(lastStatus.withLock { $0.camera })", reason: "it changes its mode",
+            remedy: "Try again shortly.")
+    }
+
+    /// Sees to it that the stream is as wanted: another size, rate or format, with the buffers that are large enough kept.
+    /// Where the camera does not have that, it goes on as before. Blocks for up to some seconds. Not while it records.
+    private func change(to mode: StreamMode) throws(CamdError) {
+        guard let before = try request(replacedBy: mode) else { return }
+        try change(from: before, to: request.with(mode))
+    }
+
+    /// What the present stream was asked for; nil where it is as `mode` has it. A function of its own, so that nothing
+    /// holds the stream, and with it the buffers, while it ends.
+    private func request(replacedBy mode: StreamMode) throws(CamdError) -> SessionRequest? {
+        let stream = try running()
+        let layout = stream.source.pool.layout
+        let isTheSame =
+            mode.pixelFormat ?? layout.format == layout.format && mode.width ?? layout.width == layout.width
+            && mode.height ?? layout.height == layout.height
+            && isRate(stream.source.framesPerSecond, mode.framesPerSecond)
+        return isTheSame ? nil : stream.request
+    }
+
+    /// Drivers round: two rates that differ by less than 2 % are one.
+    private func isRate(_ rate: Double?, _ wanted: Double?) -> Bool {
+        guard let wanted else { return true }
+        return rate.map { abs($0 - wanted) <= wanted * 0.02 } ?? false
+    }
+
+    private func change(from before: SessionRequest, to wanted: SessionRequest) throws(CamdError) {
+        let counts = stock.counts
+        end()
+        defer { stock.clear() }
+        do throws(CamdError) {
+            try begin(wanted)
+        } catch {
+            let refused = error
+            do throws(CamdError) {
+                try begin(before)
+            } catch {
+                ending.set(error)
+                failureBell.signal()
+                throw error
+            }
+            throw refused
+        }
+        let now = stock.counts
+        modeLog?(
+            "\(lastStatus.withLock { "\($0.format) \($0.width)x\($0.height)" }): \(now.reused - counts.reused) buffers "
+                + "kept, \(now.allocated - counts.allocated) allocated")
+    }
+
+    /// Stops the stream and lets go of all that it held.
+    private func end() {
+        guard let old = stream.withLock({ $0.take() }) else { return }
+        old.stop()
+        lastStatus.withLock { $0 = Self.status(old) }
+    }
+
+    private func begin(_ request: SessionRequest) throws(CamdError) {
+        let new = try Self.start(request, stock, ending, failureBell)
+        lastStatus.withLock { $0 = Self.status(new) }
+        stream.withLock { $0 = new }
+    }
+
+    private static func open(_ request: SessionRequest, _ stock: BufferStock) throws(CamdError) -> any FrameSource {
         var size: FrameSize?
         if let width = request.width, let height = request.height { size = FrameSize(width, height) }
         let wish = FormatWish(format: request.pixelFormat, size: size, framesPerSecond: request.framesPerSecond)
-        if request.camera == PatternStream.id { return try PatternStream(wish: wish, heaps: request.heaps) }
+        if request.camera == PatternStream.id {
+            return try PatternStream(wish: wish, heaps: request.heaps, stock: stock)
+        }
         let wanted: String
         if let camera = request.camera {
             wanted = camera
@@ -99,7 +216,7 @@ final class CameraSession: Sendable {
         let place = try CameraEnumerator.node(of: wanted)
         return try CaptureStream(
             node: try VideoNode(path: place.node), id: place.id, wish: wish, heaps: request.heaps,
-            buffers: request.buffers)
+            buffers: request.buffers, stock: stock)
     }
 
     private static func refuseCopies(_ source: any FrameSource, _ gpu: GPUStage) throws(CamdError) {
@@ -117,15 +234,13 @@ final class CameraSession: Sendable {
         }
     }
 
-    /// Opens the file and the encoder; the next frame is the first one in it. Blocks shortly.
+    /// Opens the file and the encoder; the next frame is the first one in it. Blocks shortly, or for some seconds where the
+    /// camera has to change its mode first.
     func startRecording(_ request: RecordingRequest) throws(CamdError) {
-        if let failure { throw failure }
-        guard recording.withLock({ $0 == nil }) else {
-            throw CamdError(
-                .temporary, subject: "camera \(source.identity.id)", reason: "it is being recorded already",
-                remedy: "Stop that recording first: camd stop.")
-        }
-        let active = try ActiveRecording(request, gpu: gpu, source: source, failed: failureBell)
+        guard recording.withLock({ $0 == nil }) else { throw recordsAlready() }
+        try change(to: request.mode)
+        let stream = try running()
+        let active = try ActiveRecording(request, gpu: stream.gpu, source: stream.source, failed: failureBell)
         let isTaken = recording.withLock { current in
             guard current == nil else { return false }
             current = active
@@ -133,21 +248,28 @@ final class CameraSession: Sendable {
         }
         guard isTaken else {
             active.abandon()
-            throw CamdError(.temporary, subject: "camera \(source.identity.id)", reason: "it is being recorded already")
+            throw recordsAlready()
         }
         lastFailure.withLock { $0 = nil }
-        try gpu.setVideoSink(active)
+        try stream.gpu.setVideoSink(active)
+    }
+
+    private func recordsAlready() -> CamdError {
+        CamdError(
+            .temporary, subject: "camera \(lastStatus.withLock { $0.camera })", reason: "it is being recorded already",
+            remedy: "Stop that recording first: camd stop.")
     }
 
     /// Drains the encoder and finishes the file. Blocks, within a limit.
     func stopRecording() throws(CamdError) -> CameraStatus.Recording {
         guard let active = recording.withLock({ $0.take() }) else {
             throw CamdError(
-                .unavailable, subject: "camera \(source.identity.id)", reason: "it is not being recorded",
+                .unavailable, subject: "camera \(lastStatus.withLock { $0.camera })",
+                reason: "it is not being recorded",
                 remedy: "Start a recording first: camd start -o FILE.")
         }
         // A GPU that has failed takes no orders, and sends no frames either.
-        if ending.error == nil { try gpu.setVideoSink(nil) }
+        if ending.error == nil { try running().gpu.setVideoSink(nil) }
         let result = active.finish(limitMilliseconds: Self.finishLimitMilliseconds)
         let failure = active.failure
         lastRecording.withLock { $0 = result }
@@ -157,7 +279,7 @@ final class CameraSession: Sendable {
 
     /// Takes the next frame as a photo. Blocks until the file is there, within a limit.
     func snapshot(to file: String, quality: Int) throws(CamdError) -> SnapshotResult {
-        if let failure = ending.error { throw failure }
+        let gpu = try running().gpu
         let began = Clock.monotonicNanoseconds()
         let ticket = try StillTicket()
         try gpu.requestStill(ticket)
@@ -171,11 +293,17 @@ final class CameraSession: Sendable {
     }
 
     func status() -> CameraStatus {
+        var status = stream.withLock { $0 }.map(Self.status) ?? lastStatus.withLock { $0 }
+        status.recording = recording.withLock { $0 }?.status ?? lastRecording.withLock { $0 }
+        return status
+    }
+
+    private static func status(_ stream: Stream) -> CameraStatus {
+        let (source, gpu) = (stream.source, stream.gpu)
         let counts = source.ledger.snapshot
         let gpuCounts = gpu.counts
         let identity = source.identity
         let layout = source.pool.layout
-        let active = recording.withLock { $0 }
         return CameraStatus(
             camera: identity.id, name: identity.name, driver: identity.driver, node: identity.node,
             format: layout.format.description, width: layout.width, height: layout.height, fps: counts.framesPerSecond,
@@ -186,7 +314,7 @@ final class CameraSession: Sendable {
             refused: (source.refusals + gpu.report.refusals).map {
                 .init(stage: $0.stage.rawValue, path: $0.path, reason: $0.reason)
             },
-            heap: source.heapName, recording: active?.status ?? lastRecording.withLock { $0 })
+            heap: source.heapName, recording: nil)
     }
 
     /// Why the stream ended by itself, if it did: nothing more comes of this session. Never blocks.
@@ -204,9 +332,23 @@ final class CameraSession: Sendable {
     func close() {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         if recording.withLock({ $0 != nil }) { _ = try? stopRecording() }
-        source.stop()
-        gpu.stop()
+        end()
     }
 
     deinit { close() }
+}
+
+extension SessionRequest {
+    /// The same with another mode, as far as that says something.
+    func with(_ mode: StreamMode) -> SessionRequest {
+        var request = self
+        if let width = mode.width, let height = mode.height { (request.width, request.height) = (width, height) }
+        request.framesPerSecond = mode.framesPerSecond ?? framesPerSecond
+        request.pixelFormat = mode.pixelFormat ?? pixelFormat
+        return request
+    }
+
+    var mode: StreamMode {
+        StreamMode(width: width, height: height, framesPerSecond: framesPerSecond, pixelFormat: pixelFormat)
+    }
 }

@@ -54,7 +54,7 @@ public struct Epoll: ~Copyable, Sendable {
         var events = InlineArray<16, epoll_event>(repeating: epoll_event())
         var span = events.mutableSpan
         let count = span.withUnsafeMutableBufferPointer { list in
-            retrying { epoll_wait(descriptor.rawValue, list.baseAddress, 16, milliseconds) }
+            retrying { epoll_wait(descriptor.rawValue, list.baseAddress!, 16, milliseconds) }
         }
         guard count >= 0 else { throw CamdError(call: "epoll_wait", errno: .current, subject: "epoll") }
         for index in 0..<Int(count) {

@@ -8,7 +8,7 @@ public struct Client: ~Copyable {
     public let path: String
     private let socket: FileDescriptor
     private var input: MessageBuffer
-    private let chunk = ReadChunk(bytes: 16 << 10)
+    private let chunk: ReadChunk
     // Set when replies and calls no longer go together.
     private var isBroken = false
 
@@ -20,6 +20,7 @@ public struct Client: ~Copyable {
         socket = try Self.open(path)
         self.path = path
         input = MessageBuffer(limit: Self.replyLimit)
+        chunk = ReadChunk(bytes: 16 << 10)
     }
 
     private static func open(_ path: String) throws(CamdError) -> FileDescriptor {

@@ -10,7 +10,6 @@ struct GPUFence: ~Copyable {
 
     /// Submits what was drawn (glFlush) and marks its end (eglCreateSyncKHR).
     init(_ display: GPUDisplay) throws(CamdError) {
-        self.display = display
         if display.hasNativeFences {
             let sync = cegl_create_native_fence(&display.calls, display.display)
             guard let sync, cegl_is_no_sync(sync) == 0 else {
@@ -32,6 +31,7 @@ struct GPUFence: ~Copyable {
             native = nil
             self.sync = sync
         }
+        self.display = display
     }
 
     deinit { if let sync { cegl_destroy_sync(&display.calls, display.display, sync) } }

@@ -1,4 +1,5 @@
 import CV4L2
+import Glibc
 import LinuxSystem
 import Testing
 
@@ -183,7 +184,8 @@ import Testing
         var writer = Ledger.Writer(ledger, framesPerSecond: 30)
         for (index, frame) in frames.enumerated() {
             let time = UInt64(index + 1) * 33_000_000
-            _ = writer.enter(sequence: frame.sequence, timestamp: time, isCorrupt: frame.isCorrupt, now: time)
+            _ = writer.enter(
+                .init(sequence: frame.sequence, timestamp: time, isCorrupt: frame.isCorrupt, now: time))
         }
         return ledger.snapshot
     }
@@ -206,23 +208,84 @@ import Testing
         #expect(run([(1000, false), (0, false), (1, false)]).dropped == 0)
     }
 
-    @Test func `frames that are skipped while no buffer is queued are starved`() {
+    @Test func `the sum is of numbers, not of what was counted`() {
+        // The same number twice, and a start anew in the middle.
+        let counts = run([(7, false), (8, true), (8, false), (3, false), (9, false)])
+        #expect(counts.numbered == 2 + 1 + 7)
+        #expect(counts.numbered == counts.delivered + counts.dropped + counts.corrupt)
+    }
+
+    /// Frames of 10 units; a buffer is queued at `queued`, and the frame in it ends a gap.
+    private func gap(from last: UInt64, to next: UInt64, queued: UInt64) -> Ledger.Snapshot {
         let ledger = Ledger()
         var writer = Ledger.Writer(ledger, framesPerSecond: 30)
-        _ = writer.enter(sequence: 0, timestamp: 1, isCorrupt: false, now: 1)
-        writer.driverIsStarving()
-        _ = writer.enter(sequence: 5, timestamp: 2, isCorrupt: false, now: 2)
-        _ = writer.enter(sequence: 7, timestamp: 3, isCorrupt: false, now: 3)
-        #expect(ledger.snapshot.starved == 4)
-        #expect(ledger.snapshot.dropped == 5)
+        _ = writer.enter(.init(sequence: UInt32(last), timestamp: last * 10, queued: 1, now: last * 10))
+        _ = writer.enter(.init(sequence: UInt32(next), timestamp: next * 10, queued: queued, now: next * 10))
+        return ledger.snapshot
+    }
+
+    @Test func `frames whose time came before the next buffer was there are starved, others are dropped`() {
+        // The buffer lay in the queue all the time: the driver dropped.
+        #expect(gap(from: 10, to: 15, queued: 50).starved == 0)
+        #expect(gap(from: 10, to: 15, queued: 100).starved == 0)
+        #expect(gap(from: 10, to: 15, queued: 100).dropped == 4)
+        // It came when frame 14 was under way: 11, 12, 13 had none, and 14 had none at its beginning.
+        #expect(gap(from: 10, to: 15, queued: 135).starved == 4)
+        #expect(gap(from: 10, to: 15, queued: 149).starved == 4)
+        // It came early in the gap: the rest is the driver's.
+        #expect(gap(from: 10, to: 15, queued: 105).starved == 1)
+    }
+
+    @Test func `a frame is late when it is taken more than its interval after its time`() {
+        func late(_ after: UInt64, atStart: Bool) -> UInt64 {
+            let ledger = Ledger()
+            var writer = Ledger.Writer(ledger, framesPerSecond: 50)
+            _ = writer.enter(
+                .init(
+                    sequence: 0, timestamp: 1_000_000_000, isStampedAtStart: atStart, now: 1_000_000_000 + after))
+            return ledger.snapshot.late
+        }
+        #expect(late(19_000_000, atStart: false) == 0)
+        #expect(late(21_000_000, atStart: false) == 1)
+        #expect(late(39_000_000, atStart: true) == 0)
+        #expect(late(41_000_000, atStart: true) == 1)
     }
 
     @Test func `a timestamp that does not rise is replaced by the time of its arrival`() {
         let ledger = Ledger()
         var writer = Ledger.Writer(ledger, framesPerSecond: 30)
-        #expect(writer.enter(sequence: 0, timestamp: 100, isCorrupt: false, now: 110) == 100)
-        #expect(writer.enter(sequence: 1, timestamp: 40, isCorrupt: false, now: 150) == 150)
-        #expect(writer.enter(sequence: 2, timestamp: .max, isCorrupt: false, now: 190) == 190)
+        #expect(writer.enter(.init(sequence: 0, timestamp: 100, now: 110)) == 100)
+        #expect(writer.enter(.init(sequence: 1, timestamp: 40, now: 150)) == 150)
+        #expect(writer.enter(.init(sequence: 2, timestamp: .max, now: 190)) == 190)
         #expect(ledger.snapshot.restamped == 2)
+    }
+}
+
+@Suite struct DriverWritesTests {
+    @Test func `what a driver leaves in the caches is published or copied where the GPU does not look there`() {
+        #expect(DriverWrites(.clean, isIncoherent: true).handling(isSoftwareGPU: false) == .nothing)
+        #expect(DriverWrites(.cached, isIncoherent: true).handling(isSoftwareGPU: false) == .publish)
+        #expect(DriverWrites(.cachedOutOfReach, isIncoherent: true).handling(isSoftwareGPU: false) == .copy)
+        #expect(DriverWrites(.cachedOutOfReach).handling(isSoftwareGPU: true) == .nothing)
+    }
+}
+
+@Suite struct MemoryTests {
+    @Test(arguments: [
+        ("DMA\n", true), ("DMA-FQ\n", true), ("identity\n", false), ("blocked\n", false), ("", false),
+    ])
+    func `an IOMMU that translates nothing is none`(_ type: String, _ isOne: Bool) throws {
+        var template = Array("/tmp/camd-test-XXXXXX".utf8CString)
+        let folder = try #require(mkdtemp(&template).map { String(cString: $0) })
+        defer {
+            unlink(folder + "/iommu_group/type")
+            rmdir(folder + "/iommu_group")
+            rmdir(folder)
+        }
+        #expect(!VideoNode.hasIOMMU(device: folder))
+        mkdir(folder + "/iommu_group", 0o755)
+        let file = try FileDescriptor.open(folder + "/iommu_group/type", O_CREAT | O_WRONLY, mode: 0o600)
+        #expect(write(file.rawValue, type, type.utf8.count) == type.utf8.count)
+        #expect(VideoNode.hasIOMMU(device: folder) == isOne)
     }
 }

@@ -9,6 +9,10 @@ struct Status: Decodable {
         var gpu: String
         var output: String
     }
+    struct Buffers: Decodable {
+        var asked: Int
+        var granted: Int
+    }
     struct Refusal: Decodable {
         var stage: String
         var path: String
@@ -28,21 +32,39 @@ struct Status: Decodable {
     var width: Int
     var height: Int
     var fps: Double
+    var numbered: Int
     var frames: Int
     var dropped: Int
     var corrupt: Int
     var starved: Int
     var late: Int
     var bytesCopiedPerFrame: Double
+    var buffers: Buffers
     var path: Path
     var refused: [Refusal]
     var heap: String?
     var recording: Recording?
 
     enum CodingKeys: String, CodingKey {
-        case camera, format, width, height, fps, frames, dropped, corrupt, starved, late
+        case camera, format, width, height, fps, numbered, frames, dropped, corrupt, starved, late
         case bytesCopiedPerFrame = "bytes_copied_per_frame"
-        case path, refused, heap, recording
+        case buffers, path, refused, heap, recording
+    }
+}
+
+extension Status {
+    /// What does not add up; nil when every frame that the driver numbered is accounted for, and every one that was
+    /// delivered is in the file or lost with a reason.
+    /// `atEnd`: the recording has ended with this stream; a status may tell of one that an earlier stream had.
+    func imbalance(atEnd: Bool) -> String? {
+        if numbered != frames + dropped + corrupt {
+            return "numbered \(numbered), but \(frames) + \(dropped) + \(corrupt)"
+        }
+        if starved > dropped { return "\(starved) starved of \(dropped) dropped" }
+        if late > frames { return "\(late) late of \(frames)" }
+        guard let recording, atEnd || recording.state == "recording" else { return nil }
+        let entered = recording.frames + recording.lost.values.reduce(0, +)
+        return entered > frames ? "\(entered) frames recorded or lost of \(frames)" : nil
     }
 }
 
@@ -109,5 +131,8 @@ struct SnapshotAnswer: Decodable {
 
 func decode<T: Decodable>(_ type: T.Type, _ result: Program.Result) throws -> T {
     try #require(result.status == 0, "it said: \(result.errors)")
-    return try JSONDecoder().decode(type, from: Data(result.output))
+    let value = try JSONDecoder().decode(type, from: Data(result.output))
+    // What a recording ends with adds up in every test.
+    if let status = value as? Status { #expect(status.imbalance(atEnd: true) == nil) }
+    return value
 }

@@ -43,7 +43,9 @@ final class Daemon {
     }
 
     func status() throws -> Status {
-        try #require(try decode(StatusAnswer.self, call("status", "--json")).cameras.first)
+        let status = try #require(try decode(StatusAnswer.self, call("status", "--json")).cameras.first)
+        #expect(status.imbalance(atEnd: false) == nil)
+        return status
     }
 
     /// Asks it to end, and waits.

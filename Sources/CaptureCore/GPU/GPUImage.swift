@@ -113,18 +113,33 @@ final class GPUTexture {
         bytes.withUnsafeBytes { bytes in
             // GLES 2.0 knows no stride: rows that do not lie back to back go one by one.
             let rowBytes = plane.width * 4
-            guard plane.offset + (plane.height - 1) * plane.stride + rowBytes <= bytes.count else { return }
-            let isTight = plane.stride == rowBytes
-            let rows = isTight ? plane.height : 1
+            // The last row may end with the buffer, within its last texel.
+            let last = plane.offset + (plane.height - 1) * plane.stride
+            let whole = last + rowBytes <= bytes.count ? plane.height : plane.height - 1
+            let rows = plane.stride == rowBytes ? max(1, whole) : 1
             var row = 0
-            while row < plane.height {
-                glTexSubImage2D(
-                    GLenum(GL_TEXTURE_2D), 0, 0, GLint(row), GLsizei(plane.width), GLsizei(rows), GLenum(GL_RGBA),
-                    GLenum(GL_UNSIGNED_BYTE), bytes.baseAddress! + plane.offset + row * plane.stride)
+            while row < whole {
+                Self.put(bytes.baseAddress! + plane.offset + row * plane.stride, 0, row, plane.width, rows)
                 row += rows
+            }
+            guard whole < plane.height else { return }
+            let left = bytes.count - last
+            precondition(left > rowBytes - 4, "a plane lies in its buffer")
+            Self.put(bytes.baseAddress! + last, 0, whole, left / 4, 1)
+            var tail: UInt32 = 0
+            withUnsafeMutableBytes(of: &tail) { tail in
+                for index in 0..<left % 4 { tail[index] = bytes[last + left / 4 * 4 + index] }
+                Self.put(UnsafeRawPointer(tail.baseAddress!), left / 4, whole, 1, 1)
             }
         }
         return plane.width * 4 * plane.height
+    }
+
+    private static func put(_ texels: UnsafeRawPointer, _ x: Int, _ y: Int, _ width: Int, _ height: Int) {
+        guard width > 0 else { return }
+        glTexSubImage2D(
+            GLenum(GL_TEXTURE_2D), 0, GLint(x), GLint(y), GLsizei(width), GLsizei(height), GLenum(GL_RGBA),
+            GLenum(GL_UNSIGNED_BYTE), texels)
     }
 
     /// Nearest, clamped: shaders fetch single texels.

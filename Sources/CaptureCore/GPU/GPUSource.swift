@@ -11,12 +11,12 @@ final class GPUSource {
     private let pool: FramePool
     private let publishesWrites: Bool
 
-    /// `publishesWrites`: each frame's bytes are cleaned from the CPU's caches before the GPU reads them.
+    /// `writes`: what has to be done for each frame, so that the GPU sees what the driver wrote.
     init(
-        _ display: GPUDisplay, _ pool: FramePool, publishesWrites: Bool, refusals: inout [PathRefusal]
+        _ display: GPUDisplay, _ pool: FramePool, writes: DriverWrites.Handling, refusals: inout [PathRefusal]
     ) throws(CamdError) {
         self.pool = pool
-        self.publishesWrites = publishesWrites
+        publishesWrites = writes == .publish
         let planes = pool.layout.planes.map(PackedPlane.init)
         let largest = planes.map { max($0.width, $0.height) }.max() ?? 0
         guard largest <= display.largestEdge else {
@@ -26,6 +26,13 @@ final class GPUSource {
                 remedy: "Choose a smaller --size.")
         }
         do throws(CamdError) {
+            if writes == .copy {
+                throw CamdError(
+                    .unavailable, subject: "frames",
+                    reason: "the driver writes them with the CPU into memory of its own and leaves them in the caches, "
+                        + "where this GPU does not look",
+                    remedy: "A heap or udmabuf that the camera can import avoids the copy (see: camd doctor).")
+            }
             var images: [[GPUImage]] = []
             for buffers in pool.buffers {
                 var slot: [GPUImage] = []

@@ -42,7 +42,7 @@ final class GPUWorker {
         var refusals = choice.refusals.map { PathRefusal(.output, $0.source.name, $0.reason) }
         display = try GPUDisplay()
         source = try GPUSource(
-            display, pool, publishesWrites: writes.needPublishing(isSoftwareGPU: display.isSoftware),
+            display, pool, writes: writes.handling(isSoftwareGPU: display.isSoftware),
             refusals: &refusals)
         video = try GPUOutput(
             display, .nv12, of: pool.layout, color: videoColor,

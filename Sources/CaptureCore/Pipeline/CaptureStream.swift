@@ -15,18 +15,23 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
     public let capturePath: String
     public let heapName: String?
     public let refusals: [PathRefusal]
-    public let writesWithCPU: Bool
+    public let writes: DriverWrites.Kind
+    public let buffers: (asked: Int, granted: Int)
 
     private let node: VideoNode
     private let memory: QueueMemory
     private let depth: QueueDepth
     private let bell: EventCounter
     private let stopBell: EventCounter
+    /// For each slot when the driver got it, 0 while it is not the driver's. The capture thread's own.
+    private let queuedAt: UnsafeMutablePointer<UInt64>
     private let stopping = Atomic<Bool>(false)
     private var thread: OSThread?
 
     /// Without a frame for this long the camera is given up as stalled. The first frame has twice as long.
     static let stallNanoseconds: UInt64 = 5_000_000_000
+    /// Wake-ups in a row without a frame.
+    static let mostEmptyWakes = 1000
 
     /// Sets the camera up as wished and negotiates its buffers; nothing streams yet.
     /// `heaps`: names to allocate from, in order; empty lets camd choose. `buffers`: 3 to 32. `stock`: what an earlier
@@ -49,24 +54,26 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
             heir: queue.source.map { FramePool.Heir(stock, $0) })
         identity = CameraIdentity(id: id, name: node.card, driver: node.driver, node: node.path)
         framesPerSecond = format.framesPerSecond
-        writesWithCPU = queue.memory == .dmaBuf && Self.cpuDrivers.contains(node.driver)
+        writes = !node.writesWithCPU ? .clean : queue.memory == .dmaBuf ? .cached : .cachedOutOfReach
+        self.buffers = (buffers, queue.buffers.count)
         capturePath = queue.path
         if case .heap(let heap)? = queue.source { heapName = heap.name } else { heapName = nil }
         refusals = queue.refusals
         memory = queue.memory
         self.depth = depth
         self.node = node
+        queuedAt = .allocate(capacity: pool.slotCount)
+        queuedAt.initialize(repeating: 0, count: pool.slotCount)
     }
 
-    /// Drivers that fill buffers with the CPU and leave the caches as they are.
-    private static let cpuDrivers: Set<String> = ["uvcvideo", "vivid", "vimc", "gspca_main"]
+    deinit { queuedAt.deallocate() }
 
     public func start(
         sink: @escaping @Sendable (consuming FrameLease) -> Void, ended: @escaping @Sendable (CamdError) -> Void
     ) throws(CamdError) {
         precondition(thread == nil, "a stream is started once")
         do throws(CamdError) {
-            if let error = queueReturned() { throw queueError(error) }
+            if let error = queueReturned(Clock.monotonicNanoseconds()) { throw queueError(error, "VIDIOC_QBUF") }
             try node.streamOn()
         } catch {
             takeAllBack()
@@ -87,7 +94,10 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
 
     private func takeAllBack() {
         node.streamOff()
-        for slot in 0..<pool.slotCount { setOwned(slot, byDriver: false) }
+        for slot in 0..<pool.slotCount {
+            setOwned(slot, byDriver: false)
+            queuedAt[slot] = 0
+        }
         depth.clear()
     }
 
@@ -104,6 +114,7 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
         var writer = Ledger.Writer(ledger, framesPerSecond: framesPerSecond)
         var lastFrame = Clock.monotonicNanoseconds() + Self.stallNanoseconds
         var isWatched = true
+        var emptyWakes = 0
         while !stopping.load(ordering: .acquiring) {
             var nodeIsReady = false
             do throws(CamdError) {
@@ -115,22 +126,21 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
             if nodeIsReady {
                 switch node.dequeueBuffer(memory) {
                 case .success(let frame?):
-                    depth.add(-1)
-                    setOwned(frame.slot, byDriver: false)
-                    if depth.count == 0 { writer.driverIsStarving() }
                     if let error = hand(frame, now, &writer, sink) { return error }
                     lastFrame = now
-                case .success(nil): break
-                case .failure(let error): return queueError(error)
+                    emptyWakes = 0
+                case .success(nil):
+                    // Polled as ready, and nothing is there: a driver that goes on so would keep a CPU busy for ever.
+                    emptyWakes += 1
+                    if emptyWakes > Self.mostEmptyWakes { return emptyReadiness() }
+                case .failure(let error): return queueError(error, "VIDIOC_DQBUF")
                 }
-            } else if now > lastFrame, now - lastFrame > Self.stallNanoseconds {
-                return stalled()
             }
-            if let error = queueReturned() { return queueError(error) }
+            if now > lastFrame, now - lastFrame > Self.stallNanoseconds { return stalled() }
+            if let error = queueReturned(now) { return queueError(error, "VIDIOC_QBUF") }
             do throws(CamdError) {
                 // A queue with no buffer polls as an error without end: it is left out until it has one again.
                 if depth.count == 0, isWatched {
-                    writer.driverIsStarving()
                     epoll.remove(node.fileDescriptor)
                     isWatched = false
                 } else if depth.count > 0, !isWatched {
@@ -147,17 +157,24 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
     private func hand(
         _ frame: DequeuedBuffer, _ now: UInt64, _ writer: inout Ledger.Writer, _ sink: (consuming FrameLease) -> Void
     ) -> CamdError? {
-        guard frame.slot < pool.slotCount else {
+        // What comes from a driver is checked like any other input: a lease of a buffer that it does not have would be
+        // written while it is read.
+        guard frame.slot < pool.slotCount, queuedAt[frame.slot] != 0 else {
             return CamdError(
                 .unavailable, subject: node.subject, call: "VIDIOC_DQBUF",
-                reason: "the driver gave back buffer \(frame.slot) of \(pool.slotCount)",
+                reason: "the driver gave back buffer \(frame.slot) of \(pool.slotCount), which it did not have",
                 remedy: "This is a fault of the driver \(identity.driver).")
         }
+        let queued = queuedAt[frame.slot]
+        queuedAt[frame.slot] = 0
+        depth.add(-1)
+        setOwned(frame.slot, byDriver: false)
         let stamp = writer.enter(
-            sequence: frame.sequence, timestamp: frame.isMonotonic ? frame.timestampNanoseconds : now,
-            isCorrupt: frame.isCorrupt, now: now)
+            Ledger.Writer.Frame(
+                sequence: frame.sequence, timestamp: frame.isMonotonic ? frame.timestampNanoseconds : now,
+                isCorrupt: frame.isCorrupt, isStampedAtStart: frame.isStampedAtStart, queued: queued, now: now))
         if frame.isCorrupt {
-            if let error = queue(frame.slot) { return queueError(error) }
+            if let error = queue(frame.slot, now) { return queueError(error, "VIDIOC_QBUF") }
             return nil
         }
         sink(
@@ -169,44 +186,65 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
         return nil
     }
 
-    private func queueReturned() -> Errno? {
+    private func queueReturned(_ now: UInt64) -> Errno? {
         var slots = pool.takeReturned()
         while slots != 0 {
             let slot = slots.trailingZeroBitCount
             slots &= slots - 1
-            if let error = queue(slot) { return error }
+            if let error = queue(slot, now) { return error }
         }
         return nil
     }
 
-    private func queue(_ slot: Int) -> Errno? {
+    private func queue(_ slot: Int, _ now: UInt64) -> Errno? {
         setOwned(slot, byDriver: true)
+        queuedAt[slot] = max(1, now)
         if let error = node.queueBuffer(slot, memory, pool.buffers[slot]) { return error }
         depth.add(1)
         return nil
     }
 
     private func setOwned(_ slot: Int, byDriver isOwned: Bool) {
-        guard slot < pool.slotCount else { return }
         for buffer in pool.buffers[slot] { buffer.setOwnedByDriver(isOwned) }
     }
 
-    private func queueError(_ error: Errno) -> CamdError {
-        if error == .noDevice {
+    private func queueError(_ error: Errno, _ call: String) -> CamdError {
+        switch error {
+        case .noDevice:
             return CamdError(
-                .noInput, subject: node.subject, call: "VIDIOC_DQBUF", errno: error, reason: "the camera is gone",
+                .noInput, subject: node.subject, call: call, errno: error, reason: "the camera is gone",
                 remedy: "Plug it in again.")
+        case .inputOutput:
+            return CamdError(
+                .inputOutput, subject: node.subject, call: call, errno: error,
+                reason: "its driver gave up the stream", remedy: "See the kernel's log (dmesg); start again.")
+        default:
+            return CamdError(
+                .inputOutput, subject: node.subject, call: call, errno: error,
+                reason: "its queue failed (\(error.message))", remedy: "See the kernel's log (dmesg).")
         }
-        return CamdError(
-            .inputOutput, subject: node.subject, call: "VIDIOC_QBUF, VIDIOC_DQBUF", errno: error,
-            reason: "the camera's queue failed (\(error.message))", remedy: "See the kernel's log (dmesg).")
     }
 
+    private static let stallSeconds = stallNanoseconds / 1_000_000_000
+
     private func stalled() -> CamdError {
-        CamdError(
-            .unavailable, subject: node.subject,
-            reason: "no frame came for \(Self.stallNanoseconds / 1_000_000_000) s",
+        guard depth.count > 0 else {
+            // The camera cannot deliver into nothing: this is camd's own doing, or that of its clients.
+            return CamdError(
+                .temporary, subject: node.subject,
+                reason: "all \(pool.slotCount) buffers were held for \(Self.stallSeconds) s, none was left to fill",
+                remedy: "Give it more with --buffers, or see what holds frames so long.")
+        }
+        return CamdError(
+            .unavailable, subject: node.subject, reason: "no frame came for \(Self.stallSeconds) s",
             remedy: "See the kernel's log (dmesg); unplug the camera and plug it in again.")
+    }
+
+    private func emptyReadiness() -> CamdError {
+        CamdError(
+            .unavailable, subject: node.subject, call: "VIDIOC_DQBUF",
+            reason: "its driver says \(Self.mostEmptyWakes) times in a row that a frame is there, and gives none",
+            remedy: "This is a fault of the driver \(identity.driver).")
     }
 }
 
@@ -217,15 +255,6 @@ final class EpollBox: Sendable {
 }
 
 extension VideoNode {
-    /// Whether an IOMMU stands between the camera and memory, so that pieces look like one to it.
-    var hasIOMMU: Bool {
-        var status = stat()
-        guard fstat(fileDescriptor, &status) == 0 else { return false }
-        let device =
-            "/sys/dev/char/\(cv4l2_major(UInt64(status.st_rdev))):\(cv4l2_minor(UInt64(status.st_rdev)))/device/iommu_group"
-        return access(device, F_OK) == 0
-    }
-
     /// The layout with the offsets that the driver tells with a frame: one is captured for that, and given back.
     fileprivate func located(_ layout: FrameLayout, _ queue: NegotiatedQueue) throws(CamdError) -> FrameLayout {
         for slot in queue.buffers.indices {

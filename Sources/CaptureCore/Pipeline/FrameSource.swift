@@ -34,8 +34,10 @@ public protocol FrameSource: AnyObject, Sendable {
     /// The heap that the buffers came from; nil where none is used.
     var heapName: String? { get }
     var refusals: [PathRefusal] { get }
-    /// The source fills imported buffers with the CPU and does not clean the caches: see `DMABuf.publishDriverWrites`.
-    var writesWithCPU: Bool { get }
+    /// What its frames leave in the CPU's caches.
+    var writes: DriverWrites.Kind { get }
+    /// How many buffers were asked for and how many there are.
+    var buffers: (asked: Int, granted: Int) { get }
 
     /// Starts the stream. `sink` is called on the capture thread for each frame and may not block; `ended` is called
     /// once, on that thread, when the stream ends by itself.

@@ -15,7 +15,8 @@ public final class PatternStream: FrameSource, @unchecked Sendable {
     public let heapName: String?
     public let refusals: [PathRefusal]
     /// The painter's writes are bracketed.
-    public let writesWithCPU = false
+    public let writes = DriverWrites.Kind.clean
+    public var buffers: (asked: Int, granted: Int) { (VideoNode.usualBuffers, pool.slotCount) }
 
     private let painter: PatternPainter
     private let timer: TimerFD
@@ -98,6 +99,8 @@ public final class PatternStream: FrameSource, @unchecked Sendable {
     private func run(_ epoll: borrowing Epoll, _ sink: (consuming FrameLease) -> Void) -> CamdError? {
         var writer = Ledger.Writer(ledger, framesPerSecond: framesPerSecond)
         var sequence: UInt32 = 0
+        /// When there was last no buffer.
+        var dry: UInt64 = 0
         var painted = Array(repeating: -1, count: pool.slotCount)
         do throws(CamdError) {
             while true {
@@ -108,12 +111,13 @@ public final class PatternStream: FrameSource, @unchecked Sendable {
                 guard ticks > 0 else { continue }
                 sequence &+= UInt32(truncatingIfNeeded: ticks)
                 guard let frame = pool.acquire() else {
-                    writer.driverIsStarving()
+                    dry = Clock.monotonicNanoseconds()
                     continue
                 }
                 try move(frame, Int(sequence), &painted)
                 let now = Clock.monotonicNanoseconds()
-                let stamp = writer.enter(sequence: sequence, timestamp: now, isCorrupt: false, now: now)
+                let stamp = writer.enter(
+                    Ledger.Writer.Frame(sequence: sequence, timestamp: now, queued: dry, now: now))
                 frame.metadata = FrameMetadata(
                     sequence: sequence, timestampNanoseconds: stamp, bytesUsed: pool.layout.bufferSizes[0],
                     dequeuedNanoseconds: now)

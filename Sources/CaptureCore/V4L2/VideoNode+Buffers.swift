@@ -24,6 +24,8 @@ public struct DequeuedBuffer: Sendable {
     public var isCorrupt: Bool
     /// Its timestamp is of CLOCK_MONOTONIC (V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC).
     public var isMonotonic: Bool
+    /// Its timestamp is of the exposure's start, not of the frame's end (V4L2_BUF_FLAG_TSTAMP_SRC_SOE).
+    public var isStampedAtStart: Bool
 }
 
 extension VideoNode {
@@ -98,7 +100,9 @@ extension VideoNode {
                     timestampNanoseconds: UInt64(clamping: buffer.timestamp.tv_sec) &* 1_000_000_000
                         &+ UInt64(clamping: buffer.timestamp.tv_usec) &* 1000,
                     isCorrupt: buffer.flags & UInt32(V4L2_BUF_FLAG_ERROR) != 0,
-                    isMonotonic: clock == UInt32(V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC)))
+                    isMonotonic: clock == UInt32(V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC),
+                    isStampedAtStart: buffer.flags & UInt32(V4L2_BUF_FLAG_TSTAMP_SRC_MASK)
+                        == UInt32(V4L2_BUF_FLAG_TSTAMP_SRC_SOE)))
         }
     }
 

@@ -29,12 +29,18 @@ enum CameraInterface {
 
         # How frames go, as chosen when the camera was opened.
         type Path (
-          # import:HEAP, import:udmabuf, mmap-noncoherent, mmap or pattern
+          # import:heap:NAME, import:udmabuf, mmap-noncoherent, mmap, or pattern:SOURCE
           capture: string,
-          # eglimage, upload or none
+          # eglimage or upload
           gpu: string,
-          # heap:HEAP, udmabuf, gbm, readback or none
+          # heap:NAME, udmabuf or readback
           output: string
+        )
+
+        # Capture buffers. The driver may give fewer than it was asked for, or more.
+        type Buffers (
+          asked: int,
+          granted: int
         )
 
         # A path that was tried first, and why it was not taken.
@@ -74,17 +80,20 @@ enum CameraInterface {
           height: int,
           # frames in a second, as measured
           fps: float,
+          # all that the driver numbered, from the first frame that came to the last
+          numbered: int,
           # frames that the driver delivered whole
           frames: int,
           # frames that the driver numbered and did not deliver
           dropped: int,
           # frames that the driver marked with an error
           corrupt: int,
-          # of the dropped: those while no buffer was queued
+          # of the dropped: those whose time came when no buffer was queued
           starved: int,
           # delivered frames that were taken more than one frame interval after their time
           late: int,
           bytes_copied_per_frame: float,
+          buffers: Buffers,
           path: Path,
           refused: []Refusal,
           # the heap that capture buffers come from

@@ -12,7 +12,7 @@ final class Daemon {
     private let session: any SessionControl
     private let service: CameraService
     private let server: Server
-    private let ended: EventFD
+    private let ending: Ending
     private let patience: TimerFD
     private var isStopping = false
     private var failure: CamdError?
@@ -25,6 +25,12 @@ final class Daemon {
         var reason: () -> String
     }
 
+    /// Rung by the service's thread when all is finished. Shared with it, which outlives the daemon where the loop fails.
+    private final class Ending: Sendable {
+        let bell: EventFD
+        init() throws(CamdError) { bell = try EventFD() }
+    }
+
     /// A clean end that takes longer than this is no longer waited for.
     private static let endLimitSeconds = 60
 
@@ -35,7 +41,7 @@ final class Daemon {
         self.session = session
         self.stop = stop
         self.log = log
-        ended = try EventFD()
+        ending = try Ending()
         patience = try TimerFD()
         service = try CameraService(session: session, log: log)
         guard let listener = socket.takeListener() else {
@@ -57,14 +63,15 @@ final class Daemon {
             let more = suppressed > 0 ? " (\(suppressed) more of these were kept back)" : ""
             log.warning("\(error.description)\(more)")
         }
+        // Unowned in all of these: the daemon keeps the server, which keeps its handlers.
         // It stays readable; once is enough.
-        try server.addSource(stop.descriptor, [.input, .edge]) { [self] _ in
+        try server.addSource(stop.descriptor, [.input, .edge]) { [unowned self] _ in
             log.notice("\(stop.reason()): finishing")
             end(nil)
         }
-        try server.addSource(session.failureDescriptor, .input) { [self] _ in sessionChanged() }
-        try server.addSource(ended.descriptor.rawValue, .input) { [self] _ in
-            ended.clear()
+        try server.addSource(session.failureDescriptor, .input) { [unowned self] _ in sessionChanged() }
+        try server.addSource(ending.bell.descriptor.rawValue, .input) { [unowned self] _ in
+            ending.bell.clear()
             server.stop()
         }
         try server.addSource(patience.descriptor.rawValue, .input) { [log] _ in
@@ -77,6 +84,9 @@ final class Daemon {
             \(status.name) (\(status.camera)): \(status.format) \(status.width)x\(status.height), \
             \(status.path.capture) -> \(status.path.gpu) -> \(status.path.output)
             """)
+        if status.buffers.granted < status.buffers.asked {
+            log.notice("the driver gives \(status.buffers.granted) buffers of \(status.buffers.asked)")
+        }
         for refusal in status.refused { log.info("not \(refusal.path) (\(refusal.stage)): \(refusal.reason)") }
         log.notice("listening on \(socket.path)")
         notify("READY=1")
@@ -106,11 +116,7 @@ final class Daemon {
         server.stopListening()
         socket.remove()
         patience.repeatEach(microseconds: Self.endLimitSeconds * 1_000_000)
-        let ended = ended.descriptor.rawValue
-        service.end {
-            var one: UInt64 = 1
-            _ = write(ended, &one, 8)
-        }
+        service.end { [ending] in ending.bell.signal() }
     }
 
     private func notify(_ state: String) {

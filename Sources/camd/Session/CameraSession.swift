@@ -112,8 +112,7 @@ final class CameraSession: Sendable {
         }
         let choice = try HeapChoice.forMachine(
             heaps: request.heaps, need: .anything, bytes: source.pool.layout.bufferSizes.max() ?? 0, stock: stock)
-        let writes: DriverWrites =
-            source.writesWithCPU ? (request.isIncoherent ? .cachedAndIncoherent : .cached) : .clean
+        let writes = DriverWrites(source.writes, isIncoherent: request.isIncoherent)
         let gpu = try GPUStage(
             source: source.pool, writes: writes, videoColor: color, choice: choice, stock: stock, ended: ended)
         if request.requireZeroCopy { try Self.refuseCopies(source, gpu) }
@@ -293,8 +292,10 @@ final class CameraSession: Sendable {
     }
 
     func status() -> CameraStatus {
+        // First what is recorded: of what comes later there can only be more.
+        let recorded = recording.withLock { $0 }?.status ?? lastRecording.withLock { $0 }
         var status = stream.withLock { $0 }.map(Self.status) ?? lastStatus.withLock { $0 }
-        status.recording = recording.withLock { $0 }?.status ?? lastRecording.withLock { $0 }
+        status.recording = recorded
         return status
     }
 
@@ -307,9 +308,11 @@ final class CameraSession: Sendable {
         return CameraStatus(
             camera: identity.id, name: identity.name, driver: identity.driver, node: identity.node,
             format: layout.format.description, width: layout.width, height: layout.height, fps: counts.framesPerSecond,
-            frames: counts.delivered, dropped: counts.dropped, corrupt: counts.corrupt, starved: counts.starved,
+            numbered: counts.numbered, frames: counts.delivered, dropped: counts.dropped, corrupt: counts.corrupt,
+            starved: counts.starved,
             late: counts.late,
             bytesCopiedPerFrame: counts.delivered == 0 ? 0 : Double(gpuCounts.bytesCopied) / Double(counts.delivered),
+            buffers: .init(asked: source.buffers.asked, granted: source.buffers.granted),
             path: .init(capture: source.capturePath, gpu: gpu.report.gpuPath, output: gpu.report.outputPath),
             refused: (source.refusals + gpu.report.refusals).map {
                 .init(stage: $0.stage.rawValue, path: $0.path, reason: $0.reason)

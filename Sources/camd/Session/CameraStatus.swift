@@ -1,12 +1,20 @@
 /// What camd says of one camera, in `status` and at the end of `record`. The keys are a contract: see docs/json.md.
 struct CameraStatus: Codable, Sendable, Equatable {
     struct Path: Codable, Sendable, Equatable {
-        /// How frames come from the driver: `import:HEAP`, `import:udmabuf`, `mmap-noncoherent`, `mmap`, `pattern`.
+        /// How frames come from the driver: `import:heap:NAME`, `import:udmabuf`, `mmap-noncoherent`, `mmap`,
+        /// `pattern:SOURCE`.
         var capture: String
-        /// How the GPU sees them: `eglimage`, `upload` or `none`.
+        /// How the GPU sees them: `eglimage` or `upload`.
         var gpu: String
-        /// What the GPU writes into: `heap:HEAP`, `udmabuf`, `gbm` or `none`.
+        /// What the GPU writes into: `heap:NAME`, `udmabuf` or `readback`.
         var output: String
+    }
+
+    /// Capture buffers.
+    struct Buffers: Codable, Sendable, Equatable {
+        var asked: Int
+        /// What the driver gave, which may be fewer or more.
+        var granted: Int
     }
 
     /// A path that was tried first, and why it was not taken.
@@ -43,17 +51,20 @@ struct CameraStatus: Codable, Sendable, Equatable {
     var height: Int
     /// As measured over the last seconds, or over the whole recording.
     var fps: Double
+    /// All that the driver numbered, from the first frame that came to the last: frames + dropped + corrupt.
+    var numbered: UInt64
     /// Frames that the driver delivered whole.
     var frames: UInt64
     /// Frames that the driver numbered and did not deliver.
     var dropped: UInt64
     /// Frames that the driver marked with an error.
     var corrupt: UInt64
-    /// Of the dropped: those while no buffer was queued.
+    /// Of the dropped: those whose time came when no buffer was queued.
     var starved: UInt64
     /// Delivered frames that camd took more than one frame interval after their time.
     var late: UInt64
     var bytesCopiedPerFrame: Double
+    var buffers: Buffers
     var path: Path
     var refused: [Refusal]
     /// The heap that capture buffers come from; nil where none is used.
@@ -61,9 +72,9 @@ struct CameraStatus: Codable, Sendable, Equatable {
     var recording: Recording?
 
     enum CodingKeys: String, CodingKey {
-        case camera, name, driver, node, format, width, height, fps, frames, dropped, corrupt, starved, late
+        case camera, name, driver, node, format, width, height, fps, numbered, frames, dropped, corrupt, starved, late
         case bytesCopiedPerFrame = "bytes_copied_per_frame"
-        case path, refused, heap, recording
+        case buffers, path, refused, heap, recording
     }
 }
 

@@ -85,7 +85,8 @@ extension CameraStatus {
     static func fake(recording: Recording? = nil) -> CameraStatus {
         CameraStatus(
             camera: "usb-fake-1", name: "Fake", driver: "fake", node: "/dev/video99", format: "YUYV", width: 640,
-            height: 480, fps: 30, numbered: 103, frames: 100, dropped: 2, corrupt: 1, starved: 1, late: 0, bytesCopiedPerFrame: 0,
+            height: 480, fps: 30, numbered: 103, frames: 100, dropped: 2, corrupt: 1, starved: 1, late: 0,
+            bytesCopiedPerFrame: 0,
             buffers: .init(asked: 8, granted: 8),
             path: .init(capture: "import:system", gpu: "eglimage", output: "heap:system"),
             refused: [.init(stage: "capture", path: "import:reserved", reason: "there is no such heap")],

@@ -57,7 +57,8 @@ import Testing
             }
         }
         let gpu = try GPUStage(
-            source: pool, writes: DriverWrites(.clean), videoColor: video, choice: HeapChoice([], need: .anything), ended: { _ in })
+            source: pool, writes: DriverWrites(.clean), videoColor: video, choice: HeapChoice([], need: .anything),
+            ended: { _ in })
         defer { gpu.stop() }
         #expect(gpu.report.gpuPath == "upload")
         #expect(gpu.report.outputPath == "readback")

@@ -97,6 +97,13 @@ import Testing
         Row("memory@", .unknown, contiguous: nil, conforms: false),
         Row("memory@xyz", .unknown, contiguous: nil, conforms: false),
         Row("memory@10000000000000000", .unknown, contiguous: nil, conforms: false),
+        // Hexadecimal digits only, of ASCII.
+        Row("memory@+42", .unknown, contiguous: nil, conforms: false),
+        Row("memory@-42", .unknown, contiguous: nil, conforms: false),
+        Row("memory@0x42", .unknown, contiguous: nil, conforms: false),
+        Row("memory@ 42", .unknown, contiguous: nil, conforms: false),
+        Row("memory@４２", .unknown, contiguous: nil, conforms: false),
+        Row("memory@42@43", .unknown, contiguous: nil, conforms: false),
         Row(
             "memory@42000000-cacheable-uncacheable", .reservedRegion, 0x4200_0000, [.cacheable, .uncacheable],
             contiguous: true, conforms: false),

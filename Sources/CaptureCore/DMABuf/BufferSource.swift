@@ -23,6 +23,18 @@ public enum BufferSource: Hashable, Sendable {
         }
     }
 
+    /// Whether it is there and this user may use it, before anything is allocated (open(2) of its node).
+    func checkAccess() throws(CamdError) {
+        switch self {
+        case .heap(let heap): try heap.open()
+        case .udmabuf: try Udmabuf.open()
+        case .plainMemory: break
+        }
+    }
+
+    /// The name as it is given to `--heap`.
+    public var plainName: String { if case .heap(let heap) = self { heap.name } else { name } }
+
     /// All that this machine could allocate from, heaps by their names, then udmabuf.
     public static var everything: [BufferSource] {
         Heap.all().map { .heap($0) } + [.udmabuf]

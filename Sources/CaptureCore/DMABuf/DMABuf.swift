@@ -30,26 +30,27 @@ public final class DMABuf: @unchecked Sendable {
     public let isPlainMemory: Bool
     private let owned: FileDescriptor
     private let view = Mutex(View())
-    private let accessors = Atomic<Int>(0)
-    /// The thread that opened an access last; 0 when it closed it.
-    private let accessingThread = Atomic<UInt>(0)
-    private let isWithDriver = Atomic<Bool>(false)
+    private let gate = AccessGate()
 
     private struct View: ~Copyable {
         var mapping: Mapping?
         var bytes: UnsafeMutableRawBufferPointer?
     }
 
-    /// Takes over a descriptor. `length` nil asks the kernel (lseek(2) to the end, which dma-bufs support).
-    public init(owning descriptor: consuming FileDescriptor, length: Int? = nil, origin: String) throws(CamdError) {
-        let fd = descriptor.rawValue
-        if let length {
-            self.length = length
-        } else {
-            let end = lseek(fd, 0, SEEK_END)
-            guard end > 0 else { throw CamdError(call: "lseek", errno: .current, subject: "dma-buf (\(origin))") }
-            self.length = Int(end)
+    /// Takes over a descriptor. Its length is what the kernel says (lseek(2) to the end, which dma-bufs support), never
+    /// what somebody asked for; one of fewer than `needed` bytes is an error.
+    public init(
+        owning descriptor: consuming FileDescriptor, needing needed: Int = 1, origin: String
+    ) throws(CamdError) {
+        let end = lseek(descriptor.rawValue, 0, SEEK_END)
+        guard end >= 0 else { throw CamdError(call: "lseek", errno: .current, subject: "dma-buf (\(origin))") }
+        guard end >= needed else {
+            throw CamdError(
+                .unavailable, subject: "dma-buf (\(origin))", call: "lseek",
+                reason: "a buffer of \(end) bytes is smaller than the \(needed) that were asked for",
+                remedy: "This is a fault of the driver that made it.")
         }
+        length = Int(end)
         self.origin = origin
         isPlainMemory = false
         owned = descriptor
@@ -91,20 +92,8 @@ public final class DMABuf: @unchecked Sendable {
         _ access: Access, _ body: (UnsafeMutableRawBufferPointer) throws(CamdError) -> R
     ) throws(CamdError) -> R {
         let bytes = try mapped()
-        let thread = UInt(pthread_self())
-        // Several threads may read at once; a writer is alone, and nobody opens it twice.
-        let others = accessors.wrappingAdd(1, ordering: .acquiringAndReleasing).oldValue
-        precondition(access.isRead || others == 0, "a dma-buf is written while another access is open")
-        precondition(
-            others == 0 || accessingThread.load(ordering: .relaxed) != thread,
-            "a CPU access to a dma-buf is opened inside another one of the same thread")
-        accessingThread.store(thread, ordering: .relaxed)
-        defer {
-            _ = accessingThread.compareExchange(expected: thread, desired: 0, ordering: .relaxed)
-            accessors.wrappingSubtract(1, ordering: .acquiringAndReleasing)
-        }
-        precondition(
-            !isWithDriver.load(ordering: .acquiring), "the CPU reaches into a buffer that the camera's driver owns")
+        let entry = gate.enter(writing: !access.isRead)
+        defer { gate.leave(entry) }
         try waitForDevices(access)
         try sync(CV4L2_SYNC_START | access.flags, "DMA_BUF_IOCTL_SYNC START")
         let result: R
@@ -131,13 +120,18 @@ public final class DMABuf: @unchecked Sendable {
         }
     }
 
-    /// Told by the capture queue: from QBUF to DQBUF the buffer is the driver's, and a CPU access traps.
-    func setOwnedByDriver(_ isOwned: Bool) { isWithDriver.store(isOwned, ordering: .releasing) }
+    /// Told by the capture queue: from QBUF to DQBUF the buffer is the driver's, and a CPU access traps; so does giving it
+    /// away while an access is open.
+    func setOwnedByDriver(_ isOwned: Bool) { gate.setOwnedByDriver(isOwned) }
 
     /// Hands on what a driver wrote with the CPU and did not clean from the caches (uvcvideo and the test drivers never
     /// do), so that a device that does not look into caches sees it: START and END for writing. START for writing alone
-    /// invalidates nothing.
+    /// invalidates nothing, and no byte changes: to others who read it is one more reader.
     func publishDriverWrites() throws(CamdError) {
+        let entry = gate.enter(writing: false)
+        defer { gate.leave(entry) }
+        // START for writing waits for all devices, with no limit of its own.
+        try waitForDevices(.write)
         try sync(CV4L2_SYNC_START | CV4L2_SYNC_WRITE, "DMA_BUF_IOCTL_SYNC START")
         try sync(CV4L2_SYNC_END | CV4L2_SYNC_WRITE, "DMA_BUF_IOCTL_SYNC END")
     }
@@ -176,13 +170,32 @@ public final class DMABuf: @unchecked Sendable {
 
     private func sync(_ flags: UInt64, _ call: String) throws(CamdError) {
         if isPlainMemory { return }
-        var argument = dma_buf_sync(flags: flags)
-        while ioctl(owned.rawValue, CV4L2_DMA_BUF_IOCTL_SYNC, &argument) != 0 {
-            let error = Errno.current
-            guard error == .interrupted || error == .tryAgain else {
-                throw CamdError(call: call, errno: error, subject: "dma-buf (\(origin))")
-            }
+        try Self.insisting(call, on: "dma-buf (\(origin))") {
+            var argument = dma_buf_sync(flags: flags)
+            return ioctl(owned.rawValue, CV4L2_DMA_BUF_IOCTL_SYNC, &argument) == 0 ? nil : .current
         }
+    }
+
+    /// Makes a call again for as long as a signal or a busy device interrupts it (EINTR, EAGAIN), but not for ever.
+    /// `attempt`: what it failed with, nil when it did not.
+    static func insisting(
+        _ call: String, on subject: @autoclosure () -> String, limitMilliseconds: Int = 2000, _ attempt: () -> Errno?
+    ) throws(CamdError) {
+        guard var error = attempt() else { return }
+        let deadline = Deadline(afterMilliseconds: limitMilliseconds)
+        while error == .interrupted || error == .tryAgain {
+            guard !deadline.hasPassed else {
+                throw CamdError(
+                    .unavailable, subject: subject(), call: call, errno: error,
+                    reason: "it was interrupted again and again for \(limitMilliseconds) ms",
+                    remedy: "See the kernel's log (dmesg) for a device that hangs.")
+            }
+            guard let again = attempt() else { return }
+            error = again
+            // Whoever is busy gets the CPU before the third try.
+            usleep(200)
+        }
+        throw CamdError(call: call, errno: error, subject: subject())
     }
 }
 

@@ -1,84 +1,110 @@
 import LinuxSystem
 
-/// What a device needs of the memory that it is given.
-public enum MemoryNeed: Sendable, Hashable {
-    /// Any pages: it has an IOMMU, writes with the CPU, or checks for itself and refuses.
-    case anything
-    /// One piece; its driver refuses anything else.
-    case contiguous
-    /// One piece; its driver would not notice, and write where it may not.
-    case contiguousUnchecked
-
-    /// By the driver's name (VIDIOC_QUERYCAP) and whether an IOMMU stands before the device. Where nothing is known the
-    /// driver is asked by trying: it refuses what it cannot use.
-    public init(driver: String, hasIOMMU: Bool) {
-        if hasIOMMU {
-            self = .anything
-            return
-        }
-        switch driver {
-        // Takes the first segment of a scattered buffer for the whole of it.
-        case "qcom-camss": self = .contiguousUnchecked
-        case "imx-media", "imx7-csi", "imx-media-capture", "mx6s-csi", "sun6i-csi", "sun6i-video", "sun4i_csi",
-            "unicam", "stm32-dcmi", "rkcif":
-            self = .contiguous
-        default: self = .anything
-        }
-    }
-}
-
 /// Where buffers are to come from, in the order to be tried, and what was left out and why.
 public struct HeapChoice: Sendable {
+    /// A source that is not even tried.
+    public struct Refusal: Sendable, Hashable {
+        public var source: BufferSource
+        /// Why, in words.
+        public var cause: String
+        /// What to do about it, where something can be done.
+        public var remedy: String?
+
+        /// Both in one line.
+        public var reason: String {
+            guard let remedy else { return cause }
+            return cause + (cause.hasSuffix(".") ? " " : ". ") + remedy
+        }
+    }
+
     public var sources: [BufferSource]
     /// What was not even tried; the path says `import:` for a camera's buffers.
-    public var refusals: [(source: BufferSource, reason: String)]
+    public var refusals: [Refusal]
     /// Why the first one is first.
     public var reason: String
 
-    /// What is known of a heap when it is chosen.
+    /// What is known of a source when it is chosen.
     public struct Candidate: Sendable {
         public var source: BufferSource
+        /// As measured; nil where it was not.
         public var caching: HeapMeasurement.Caching?
         /// Why it gave no buffer, if so.
-        public var failure: String?
+        public var failure: CamdError?
+        /// What its name tells; of a link, the name that it leads to. Nil for what is no heap.
+        let name: HeapName?
+        /// Its device's number, nil where it has none: two nodes with one number are one heap.
+        let device: UInt64?
 
-        public init(source: BufferSource, caching: HeapMeasurement.Caching?, failure: String? = nil) {
+        public init(source: BufferSource, caching: HeapMeasurement.Caching?, failure: CamdError? = nil) {
+            if case .heap(let heap) = source {
+                self.init(
+                    source: source, caching: caching, failure: failure, name: heap.parsedName, device: heap.device)
+            } else {
+                self.init(source: source, caching: caching, failure: failure, name: nil, device: nil)
+            }
+        }
+
+        init(
+            source: BufferSource, caching: HeapMeasurement.Caching?, failure: CamdError?, name: HeapName?,
+            device: UInt64?
+        ) {
             self.source = source
             self.caching = caching
             self.failure = failure
+            self.name = name
+            self.device = device
         }
 
-        /// Two nodes of one region; also by links, where the nodes exist.
-        func isSameRegion(as other: Candidate) -> Bool {
-            guard case .heap(let mine) = source, case .heap(let theirs) = other.source else { return false }
-            return mine.isSameRegion(as: theirs)
+        /// Whether the other one gives the very same buffers, so that trying both would tell nothing new: one device, or
+        /// two names of one region that were measured to be alike. A region may be there twice, cached and uncached.
+        func isSame(as other: Candidate) -> Bool {
+            guard let name, let theirs = other.name else { return false }
+            if let device, device == other.device { return true }
+            guard name.isSameRegion(as: theirs), let caching else { return false }
+            return caching == other.caching
         }
 
-        var name: HeapName? { if case .heap(let heap) = source { heap.parsedName } else { nil } }
+        /// Of two that are the same, the one to go by: the name that keeps to the rules, and the node before the link.
+        var isNamedWell: Bool { name?.conforms == true && name?.text == source.plainName }
+
+        /// Why no buffer of it may be used, whatever the user says; nil when it may.
+        func unfitness(for need: MemoryNeed) -> String? {
+            if name?.isProtected == true { return "its memory is protected, no CPU can read it" }
+            if need == .contiguousUnchecked, name?.isContiguous != true {
+                return "the camera needs one piece of memory, and its driver would not notice pieces"
+            }
+            return nil
+        }
+    }
+
+    /// What the user named, in that order.
+    init(configured sources: [BufferSource], refusals: [Refusal]) {
+        self.sources = sources
+        self.refusals = refusals
+        reason = "configured"
     }
 
     /// Chooses among what there is. Pure: what was measured comes in.
     ///
-    /// A region that has two names is tried once, under the one that conforms. Memory that the CPU reads slowly comes
-    /// last, after udmabuf. Protected memory is never taken: a CPU reads all that camd allocates.
+    /// What has two names is tried once, under the better one. Memory that the CPU reads slowly comes last, after udmabuf.
+    /// Protected memory is never taken: a CPU reads all that camd allocates.
     public init(_ candidates: [Candidate], need: MemoryNeed) {
         var usable: [Candidate] = []
         refusals = []
         for candidate in candidates {
             if let failure = candidate.failure {
-                refusals.append((candidate.source, failure))
-            } else if candidate.name?.isProtected == true {
-                refusals.append((candidate.source, "its memory is protected, no CPU can read it"))
-            } else if need == .contiguousUnchecked, candidate.name?.isContiguous != true {
                 refusals.append(
-                    (candidate.source, "the camera needs one piece of memory, and its driver would not notice pieces"))
-            } else if let name = candidate.name, let same = usable.firstIndex(where: { $0.isSameRegion(as: candidate) })
-            {
-                let isBetter = name.conforms && usable[same].name?.conforms == false
+                    Refusal(source: candidate.source, cause: failure.withoutRemedy, remedy: failure.remedy))
+            } else if let cause = candidate.unfitness(for: need) {
+                refusals.append(Refusal(source: candidate.source, cause: cause, remedy: nil))
+            } else if let same = usable.firstIndex(where: { $0.isSame(as: candidate) }) {
+                let isBetter = Self.isBetter(candidate, than: usable[same], need)
                 let other = isBetter ? usable[same] : candidate
                 if isBetter { usable[same] = candidate }
-                let kept = usable[same].name?.text ?? ""
-                refusals.append((other.source, "it is another name of the region \(kept)"))
+                refusals.append(
+                    Refusal(
+                        source: other.source, cause: "it is another name of \(usable[same].source.plainName)",
+                        remedy: nil))
             } else {
                 usable.append(candidate)
             }
@@ -87,7 +113,13 @@ public struct HeapChoice: Sendable {
             (Self.rank(a.element, need), a.offset) < (Self.rank(b.element, need), b.offset)
         }
         sources = ranked.map(\.element.source)
-        reason = Self.reason(ranked.first?.element, need)
+        reason = Self.reason(ranked.first?.element, need, isRefused: !refusals.isEmpty)
+    }
+
+    /// One device that was measured twice may have come out differently: the better measurement counts first.
+    private static func isBetter(_ one: Candidate, than other: Candidate, _ need: MemoryNeed) -> Bool {
+        let ranks = (rank(one, need), rank(other, need))
+        return ranks.0 != ranks.1 ? ranks.0 < ranks.1 : one.isNamedWell && !other.isNamedWell
     }
 
     /// Lower is better: reading speed counts most, then whether the device takes it.
@@ -106,8 +138,10 @@ public struct HeapChoice: Sendable {
         return speed + fit * 2 + (isHeap ? 0 : 1)
     }
 
-    private static func reason(_ first: Candidate?, _ need: MemoryNeed) -> String {
-        guard let first else { return "there is no heap and no udmabuf that can be used" }
+    private static func reason(_ first: Candidate?, _ need: MemoryNeed, isRefused: Bool) -> String {
+        guard let first else {
+            return isRefused ? "no heap can be used, and no udmabuf" : "there is no heap and no udmabuf"
+        }
         var parts: [String] = []
         switch first.caching {
         case .cached?: parts.append("measured as cached")
@@ -122,50 +156,4 @@ public struct HeapChoice: Sendable {
         if first.name == nil { parts.append("no heap is better") }
         return parts.joined(separator: ", ")
     }
-}
-
-extension HeapChoice {
-    /// Looks at what this machine has now (heaps may have come since), measures what was never measured, and chooses.
-    /// `heaps`: the names that the user wants, taken in their order; each has to exist, to give `bytes`, and not to be
-    /// protected, or it is an error; what lies in `stock` need not be tried again.
-    public static func forMachine(
-        heaps: [String], need: MemoryNeed, bytes: Int, stock: BufferStock? = nil, memory: HeapMemory = .standard
-    ) throws(CamdError) -> HeapChoice {
-        guard heaps.isEmpty else {
-            var sources: [BufferSource] = []
-            for name in heaps {
-                if HeapName(name).isProtected {
-                    throw CamdError(
-                        .configuration, subject: "heap \(name)", reason: "its memory is protected, no CPU can read it",
-                        remedy: "Choose another: \(Heap.all().map(\.name).joined(separator: ", ")).")
-                }
-                let source: BufferSource = name == "udmabuf" ? .udmabuf : .heap(Heap(name: name))
-                if stock?.has(source, bytes) != true { _ = try source.allocate(bytes) }
-                sources.append(source)
-            }
-            var choice = HeapChoice(sources.map { Candidate(source: $0, caching: nil) }, need: need)
-            // The user's order stands; what would corrupt memory stays out.
-            choice.sources = sources.filter { source in choice.sources.contains(source) }
-            choice.reason = "configured"
-            return choice
-        }
-        var candidates: [Candidate] = []
-        for source in BufferSource.everything {
-            if case .heap(let heap) = source, heap.parsedName.isProtected {
-                candidates.append(Candidate(source: source, caching: nil))
-                continue
-            }
-            do throws(CamdError) {
-                candidates.append(Candidate(source: source, caching: try memory.measurement(of: source).caching))
-            } catch {
-                candidates.append(Candidate(source: source, caching: nil, failure: error.description))
-            }
-        }
-        return HeapChoice(candidates, need: need)
-    }
-}
-
-extension HeapMemory {
-    /// What this user's camd remembers.
-    public static let standard = HeapMemory(folder: standardFolder())
 }

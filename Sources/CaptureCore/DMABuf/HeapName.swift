@@ -139,7 +139,7 @@ public struct HeapName: Hashable, Sendable, CustomStringConvertible {
         "mtk_mm": Known(kind: .system, violations: [.vendorForm]),
         "mtk_mm-uncached": Known(
             kind: .system, region: "mtk_mm", properties: [.uncacheable], violations: [.vendorForm]),
-        // A udev link on the Raspberry Pi, to `system` or to the default contiguous area: see Heap.resolved.
+        // A udev link on the Raspberry Pi, to `system` or to the default contiguous area: see Heap.parsedName.
         "vidbuf_cached": Known(
             kind: .unknown, region: "vidbuf", properties: [.cacheable], use: "video", violations: [.vendorForm]),
     ]
@@ -180,7 +180,7 @@ public struct HeapName: Hashable, Sendable, CustomStringConvertible {
         let halves = base.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
         parsed.region = String(halves[0])
         if halves.count == 2 {
-            parsed.address = halves[1].isEmpty || halves[1].count > 16 ? nil : UInt64(halves[1], radix: 16)
+            parsed.address = address(halves[1])
             if parsed.address == nil || halves[0].isEmpty {
                 parsed.violations.append(.namesNoRegion)
             } else {
@@ -195,5 +195,18 @@ public struct HeapName: Hashable, Sendable, CustomStringConvertible {
         }
         if parsed.region.contains(",") { parsed.violations.append(.vendorForm) }
         return parsed
+    }
+
+    /// 1 to 16 hexadecimal digits and nothing else: Swift's own reading would take a sign, too.
+    private static func address(_ text: Substring) -> UInt64? {
+        let isDigits = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+                UInt8(ascii: "A")...UInt8(ascii: "F"):
+                true
+            default: false
+            }
+        }
+        return isDigits && text.utf8.count <= 16 ? UInt64(text, radix: 16) : nil
     }
 }

@@ -6,6 +6,7 @@ import LinuxSystem
 public enum Udmabuf {
     public static let path = "/dev/udmabuf"
 
+    /// Whether its node is there (access(2)).
     public static var isPresent: Bool { access(path, F_OK) == 0 }
 
     /// Allocates one buffer: a sealed memfd turned into a dma-buf (UDMABUF_CREATE); `length` is rounded up to pages.
@@ -25,15 +26,17 @@ public enum Udmabuf {
                 reason: "it gives no \(length) bytes (\(error.message))",
                 remedy: "See /sys/module/udmabuf/parameters/size_limit_mb and list_limit.")
         }
-        let buffer = try DMABuf(owning: FileDescriptor(owning: fd), length: size, origin: "udmabuf")
+        let buffer = try DMABuf(owning: FileDescriptor(owning: fd), needing: length, origin: "udmabuf")
         // Importing does not clean the lines that zeroing the memory made dirty: one bracket does.
         try buffer.withMutableBytes(.readWrite) { (_) throws(CamdError) in }
         return buffer
     }
 
-    private static func open() throws(CamdError) -> FileDescriptor {
+    /// Opens the node (open(2)), to see whether it is there and for this user.
+    @discardableResult
+    static func open() throws(CamdError) -> FileDescriptor {
         do throws(CamdError) {
-            return try FileDescriptor.open(path, O_RDWR)
+            return try FileDescriptor.open(path, O_RDWR | O_NONBLOCK)
         } catch {
             var error = error
             error.subject = "udmabuf"

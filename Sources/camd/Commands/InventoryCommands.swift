@@ -49,17 +49,28 @@ struct HeapsCommand: ParsableCommand {
             let same = heap.sameAs.isEmpty ? [] : ["the same as \(heap.sameAs.joined(separator: ", "))"]
             return (same + heap.breaks.map { "the name breaks a rule: \($0)" }).joined(separator: "; ")
         }
+        func speed(_ measured: HeapsReport.Measured) -> [String] {
+            [measured.caching ?? "?", measured.readMillisecondsPerMegabyte.map { Console.fixed($0, 2) } ?? "?"]
+        }
         var rows = [["HEAP", "PATH", "CACHED", "MS/MB", "CONTIGUOUS", "PROPERTIES", ""]]
         for heap in report.heaps {
-            rows.append([
-                heap.name, heap.path, heap.caching ?? "?",
-                heap.readMillisecondsPerMegabyte.map { Console.fixed($0, 2) } ?? "?", word(heap.contiguous),
-                heap.properties.isEmpty ? "-" : heap.properties.joined(separator: ","),
-                heap.error ?? remarks(heap),
-            ])
+            rows.append(
+                [heap.name, heap.path] + speed(heap.measured)
+                    + [
+                        word(heap.contiguous), heap.properties.isEmpty ? "-" : heap.properties.joined(separator: ","),
+                        remarks(heap),
+                    ])
         }
-        let table = report.heaps.isEmpty ? "" : Console.table(rows) + "\n"
-        return table + "chosen: \(report.chosen ?? "none") (\(report.reason))"
+        if let udmabuf = report.udmabuf {
+            rows.append(["udmabuf", udmabuf.path] + speed(udmabuf.measured) + ["no", "-", "ordinary memory, no heap"])
+        }
+        var lines = rows.count > 1 ? [Console.table(rows)] : []
+        lines.append("chosen: \(report.chosen ?? "none") (\(report.reason))")
+        for refusal in report.refused {
+            lines.append("refused: \(refusal.name): \(refusal.reason)")
+            if let remedy = refusal.remedy { lines.append("         \(remedy)") }
+        }
+        return lines.joined(separator: "\n")
     }
 }
 

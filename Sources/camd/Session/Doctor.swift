@@ -45,25 +45,74 @@ extension Inventory {
     }
 
     private static func checkBuffers(_ report: inout DoctorReport) {
-        for source in BufferSource.everything {
-            let name = source == .udmabuf ? "udmabuf" : source.name
-            do throws(CamdError) {
-                _ = try source.allocate(1 << 20)
-                report.checks.append(.init(name: name, ok: true, needed: false, detail: "gives buffers", remedy: nil))
-            } catch {
-                report.checks.append(
-                    .init(name: name, ok: false, needed: false, detail: error.withoutRemedy, remedy: error.remedy))
-            }
+        let choice: HeapChoice
+        do throws(CamdError) {
+            choice = try HeapChoice.forMachine(heaps: [], need: .anything, bytes: 1 << 20)
+        } catch {
+            report.checks.append(
+                .init(name: "buffers", ok: false, needed: false, detail: error.withoutRemedy, remedy: error.remedy))
+            return
         }
-        guard !report.checks.contains(where: { $0.ok && ($0.name == "udmabuf" || $0.name.hasPrefix("heap:")) }) else {
+        let sources = BufferSource.everything
+        for source in sources { report.checks.append(check(source, choice)) }
+        report.chosen = choice.sources.first?.plainName
+        report.reason = choice.reason
+        let hasHeaps = sources.contains { $0 != .udmabuf }
+        if !hasHeaps {
+            report.checks.append(
+                .init(
+                    name: "heaps", ok: false, needed: false,
+                    detail: "no dma-buf heap is there"
+                        + (choice.sources.isEmpty ? "" : ": udmabuf takes their place, which is never in one piece"),
+                    remedy: Heap.kernelRemedy))
+        }
+        guard let first = choice.sources.first else {
+            report.checks.append(
+                .init(
+                    name: "buffers", ok: false, needed: false,
+                    detail: "neither a heap nor udmabuf gives buffers: frames stay in the driver's memory, pictures "
+                        + "are copied",
+                    remedy: hasHeaps
+                        ? "See above what each of them needs."
+                        : "Turn on CONFIG_DMABUF_HEAPS with CONFIG_DMABUF_HEAPS_SYSTEM, or CONFIG_UDMABUF."))
             return
         }
         report.checks.append(
             .init(
-                name: "buffers", ok: false, needed: false,
-                detail:
-                    "neither a heap nor udmabuf gives buffers: frames stay in the driver's memory, pictures are copied",
-                remedy: "Turn on CONFIG_DMABUF_HEAPS_SYSTEM or CONFIG_UDMABUF, or get the right to their nodes."))
+                name: "buffers", ok: true, needed: false,
+                detail: "for a camera that takes any memory camd chooses \(first.plainName): \(choice.reason)",
+                remedy: nil))
+    }
+
+    /// Whether a source gives buffers now, how fast the CPU reads them, and why it is not taken, if so.
+    private static func check(_ source: BufferSource, _ choice: HeapChoice) -> DoctorReport.Check {
+        guard !isProtected(source) else {
+            return .init(
+                name: source.name, ok: true, needed: false,
+                detail: "its memory is protected: it is never used, for no CPU can read it", remedy: nil)
+        }
+        do throws(CamdError) {
+            _ = try source.allocate(1 << 20)
+            let measured = try HeapMemory.standard.measurement(of: source)
+            var detail = "gives buffers; " + words(measured)
+            if let refusal = choice.refusals.first(where: { $0.source == source }) {
+                detail += "; not taken: \(refusal.reason)"
+            }
+            return .init(name: source.name, ok: true, needed: false, detail: detail, remedy: nil)
+        } catch {
+            return .init(name: source.name, ok: false, needed: false, detail: error.withoutRemedy, remedy: error.remedy)
+        }
+    }
+
+    private static func words(_ measured: HeapMeasurement) -> String {
+        let verdict =
+            switch measured.caching {
+            case .cached: "measured as cached"
+            case .unsure: "whether it is cached is unsure"
+            case .uncached: "measured as uncached"
+            }
+        return verdict + " (the CPU reads it in \(Console.fixed(measured.millisecondsPerMegabyte, 2)) ms/MB, "
+            + "ordinary memory in \(Console.fixed(measured.ordinaryMillisecondsPerMegabyte, 2)))"
     }
 
     private static func checkGPU(_ report: inout DoctorReport) {

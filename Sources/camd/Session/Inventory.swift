@@ -12,38 +12,50 @@ enum Inventory {
         }
     }
 
-    /// Every heap with what its name tells and, with `probe`, what is measured now; and which one a camera with no
-    /// special needs gets.
+    /// Every heap with what its name tells and what was measured of it, udmabuf, and which one a camera with no special
+    /// needs gets. `probe` measures all of them now; else only what was never measured.
     static func heaps(probe: Bool) throws(CamdError) -> HeapsReport {
-        var entries: [HeapsReport.Entry] = []
-        let heaps = Heap.all()
-        for heap in heaps {
-            let name = heap.parsedName
-            var entry = HeapsReport.Entry(
-                name: heap.name, path: heap.path, properties: name.properties.map(\.rawValue).sorted(),
-                conforms: HeapName(heap.name).conforms, cached: nil, readMillisecondsPerMegabyte: nil,
-                contiguous: name.isContiguous,
-                breaks: HeapName(heap.name).violations.map(\.description),
-                sameAs: heaps.filter { $0 != heap && $0.isSameRegion(as: heap) }.map(\.name), error: nil)
-            if probe, !name.isProtected {
-                do throws(CamdError) {
-                    let measured = try HeapMemory.standard.measurement(of: .heap(heap), again: true)
-                    entry.cached = measured.caching == .unsure ? nil : measured.caching == .cached
-                    entry.caching = measured.caching.rawValue
-                    entry.readMillisecondsPerMegabyte = measured.millisecondsPerMegabyte
-                    entry.ordinaryMillisecondsPerMegabyte = measured.ordinaryMillisecondsPerMegabyte
-                } catch {
-                    entry.error = error.description
-                }
+        let memory = HeapMemory.standard
+        if probe {
+            for source in BufferSource.everything where !isProtected(source) {
+                // What fails here fails once more below, where it is told.
+                _ = try? memory.measurement(of: source, again: true)
             }
-            entries.append(entry)
         }
         let choice = try HeapChoice.forMachine(heaps: [], need: .anything, bytes: 1 << 20)
-        return HeapsReport(heaps: entries, chosen: choice.sources.first.map(name), reason: choice.reason)
+        let heaps = Heap.all()
+        let entries = heaps.map { heap in
+            let name = HeapName(heap.name)
+            return HeapsReport.Entry(
+                name: heap.name, path: heap.path, properties: heap.parsedName.properties.map(\.rawValue).sorted(),
+                conforms: name.conforms, measured: measured(.heap(heap), choice, memory),
+                contiguous: heap.parsedName.isContiguous, breaks: name.violations.map(\.description),
+                sameAs: heaps.filter { $0 != heap && $0.isSameRegion(as: heap) }.map(\.name))
+        }
+        return HeapsReport(
+            heaps: entries,
+            udmabuf: Udmabuf.isPresent
+                ? .init(path: Udmabuf.path, measured: measured(.udmabuf, choice, memory)) : nil,
+            refused: choice.refusals.map {
+                .init(name: $0.source.plainName, reason: $0.cause, remedy: $0.remedy)
+            }, chosen: choice.sources.first?.plainName, reason: choice.reason)
     }
 
-    private static func name(_ source: BufferSource) -> String {
-        if case .heap(let heap) = source { heap.name } else { source.name }
+    /// What is known of a source's speed; why nothing is, where nothing could be measured.
+    private static func measured(
+        _ source: BufferSource, _ choice: HeapChoice, _ memory: HeapMemory
+    ) -> HeapsReport.Measured {
+        guard let found = memory.remembered(source) else {
+            return .init(error: choice.refusals.first { $0.source == source }?.reason)
+        }
+        return .init(
+            cached: found.caching == .unsure ? nil : found.caching == .cached, caching: found.caching.rawValue,
+            readMillisecondsPerMegabyte: found.millisecondsPerMegabyte,
+            ordinaryMillisecondsPerMegabyte: found.ordinaryMillisecondsPerMegabyte)
+    }
+
+    static func isProtected(_ source: BufferSource) -> Bool {
+        if case .heap(let heap) = source { heap.parsedName.isProtected } else { false }
     }
 
     private static func texts(_ sizes: FrameSizes) -> [String] {
@@ -74,70 +86,114 @@ struct CameraListing: Codable, Sendable, Equatable {
 }
 
 /// What `camd heaps` says.
-struct HeapsReport: Codable, Sendable, Equatable {
-    struct Entry: Codable, Sendable, Equatable {
+struct HeapsReport: Encodable, Sendable, Equatable {
+    /// How fast the CPU reads buffers, as measured.
+    struct Measured: Encodable, Sendable, Equatable {
+        /// Whether the CPU reads them as fast as ordinary memory; nil: not measured, or unsure.
+        var cached: Bool?
+        /// The same in words: `cached`, `unsure` or `uncached`; nil: not measured.
+        var caching: String?
+        /// Milliseconds in which the CPU reads a megabyte; nil: not measured.
+        var readMillisecondsPerMegabyte: Double?
+        /// The same of ordinary memory.
+        var ordinaryMillisecondsPerMegabyte: Double?
+        /// Why it could not be measured.
+        var error: String?
+
+        enum CodingKeys: String, CodingKey {
+            case cached, caching
+            case readMillisecondsPerMegabyte = "read_ms_per_mb"
+            case ordinaryMillisecondsPerMegabyte = "ordinary_ms_per_mb"
+            case error
+        }
+
+        /// Writes null where a value is not known.
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(cached, forKey: .cached)
+            try container.encode(caching, forKey: .caching)
+            try container.encode(readMillisecondsPerMegabyte, forKey: .readMillisecondsPerMegabyte)
+            try container.encode(ordinaryMillisecondsPerMegabyte, forKey: .ordinaryMillisecondsPerMegabyte)
+            try container.encodeIfPresent(error, forKey: .error)
+        }
+    }
+
+    struct Entry: Encodable, Sendable, Equatable {
         var name: String
         var path: String
         /// What the name tells of the buffers, e.g. `contiguous`.
         var properties: [String]
         /// Whether the name keeps to the kernel's naming rules.
         var conforms: Bool
-        /// Whether the CPU reads its buffers as fast as ordinary memory, as measured; nil: not measured, or unsure.
-        var cached: Bool?
-        /// The same in words: `cached`, `unsure` or `uncached`; nil: not measured.
-        var caching: String?
-        /// Milliseconds in which the CPU reads a megabyte of it; nil: not measured.
-        var readMillisecondsPerMegabyte: Double?
-        /// The same of ordinary memory.
-        var ordinaryMillisecondsPerMegabyte: Double?
+        var measured: Measured
         /// Nil: not known.
         var contiguous: Bool?
         /// The naming rules that the name breaks.
         var breaks: [String]
-        /// Other names of the same memory.
+        /// Other names of the same region.
         var sameAs: [String]
-        /// Why it could not be measured.
-        var error: String?
 
         enum CodingKeys: String, CodingKey {
-            case name, path, properties, conforms, cached, caching
-            case readMillisecondsPerMegabyte = "read_ms_per_mb"
-            case ordinaryMillisecondsPerMegabyte = "ordinary_ms_per_mb"
-            case contiguous, breaks
+            case name, path, properties, conforms, contiguous, breaks
             case sameAs = "same_as"
-            case error
         }
 
-        /// Writes the keys of the contract always, null where a value is not known.
+        /// What was measured stands beside the other keys; those of the contract are there always, null where a value is
+        /// not known.
         func encode(to encoder: any Encoder) throws {
             var container = encoder.container(keyedBy: CodingKeys.self)
             try container.encode(name, forKey: .name)
             try container.encode(path, forKey: .path)
             try container.encode(properties, forKey: .properties)
             try container.encode(conforms, forKey: .conforms)
-            try container.encode(cached, forKey: .cached)
-            try container.encode(caching, forKey: .caching)
-            try container.encode(readMillisecondsPerMegabyte, forKey: .readMillisecondsPerMegabyte)
-            try container.encode(ordinaryMillisecondsPerMegabyte, forKey: .ordinaryMillisecondsPerMegabyte)
+            try measured.encode(to: encoder)
             try container.encode(contiguous, forKey: .contiguous)
             try container.encode(breaks, forKey: .breaks)
             try container.encode(sameAs, forKey: .sameAs)
-            try container.encodeIfPresent(error, forKey: .error)
         }
     }
 
+    /// udmabuf: dma-bufs of ordinary memory, never in one piece.
+    struct OrdinaryMemory: Encodable, Sendable, Equatable {
+        var path: String
+        var measured: Measured
+
+        enum CodingKeys: String, CodingKey { case path }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(path, forKey: .path)
+            try measured.encode(to: encoder)
+        }
+    }
+
+    /// What is not even tried.
+    struct Refusal: Encodable, Sendable, Equatable {
+        /// A heap's name, or `udmabuf`.
+        var name: String
+        /// Why.
+        var reason: String
+        /// What to do about it, where something can be done.
+        var remedy: String?
+    }
+
     var heaps: [Entry]
+    /// Nil where its node is not there.
+    var udmabuf: OrdinaryMemory?
+    var refused: [Refusal]
     /// What camd would take by itself: a heap's name, `udmabuf`, or nil for neither.
     var chosen: String?
     /// Why that one.
     var reason: String
 
-    enum CodingKeys: String, CodingKey { case heaps, chosen, reason }
+    enum CodingKeys: String, CodingKey { case heaps, udmabuf, refused, chosen, reason }
 
-    /// Writes all keys, null where nothing was chosen.
+    /// Writes all keys, null where nothing was chosen, or no udmabuf is there.
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(heaps, forKey: .heaps)
+        try container.encode(udmabuf, forKey: .udmabuf)
+        try container.encode(refused, forKey: .refused)
         try container.encode(chosen, forKey: .chosen)
         try container.encode(reason, forKey: .reason)
     }
@@ -157,6 +213,10 @@ struct DoctorReport: Codable, Sendable, Equatable {
     }
 
     var checks: [Check]
+    /// What camd allocates from where the camera takes any memory: a heap's name, `udmabuf`, or nil for neither.
+    var chosen: String?
+    /// Why that one.
+    var reason: String?
     /// The paths that the camera's frames take; nil where no camera was tried, or it did not open.
     var path: CameraStatus.Path?
     var refused: [CameraStatus.Refusal]

@@ -166,6 +166,18 @@ import Testing
         #expect(first == 7)
     }
 
+    @Test func `a slot that is released twice traps`() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            let layout = FrameLayout(.yuyv, width: 64, height: 2, color: .sRGB)!
+            let pool = FramePool(layout: layout, buffers: try BufferStock().allocate(.plainMemory, layout, count: 1))
+            let lease = pool.lease(0, .none)
+            _ = consume lease
+            pool.release(0)
+        }
+        let told = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(told.contains("released twice"))
+    }
+
     @Test func `leasing a slot that is leased already traps`() async {
         await #expect(processExitsWith: .failure) {
             let layout = FrameLayout(.yuyv, width: 64, height: 2, color: .sRGB)!

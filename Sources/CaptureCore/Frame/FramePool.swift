@@ -101,9 +101,11 @@ public final class FramePool: @unchecked Sendable {
         precondition(before > 0, "frame slot \(slot) is shared after its release")
     }
 
-    fileprivate func release(_ slot: Int) {
+    /// The end of one lease. Leases are move-only and end once each; that it is so is checked all the same, since a buffer that
+    /// came back twice would be written while it is read.
+    func release(_ slot: Int) {
         let before = holders[slot].wrappingSubtract(1, ordering: .acquiringAndReleasing).oldValue
-        precondition(before > 0, "frame slot \(slot) is released twice")
+        if before <= 0 { fatalError("frame slot \(slot) is released twice") }
         guard before == 1 else { return }
         let others = returned.bitwiseOr(1 << UInt64(slot), ordering: .acquiringAndReleasing).oldValue
         if case .signal(let counter, let isNeeded) = bell, isNeeded(others.nonzeroBitCount + 1) { counter.signal() }

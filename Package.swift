@@ -47,11 +47,15 @@ let package = Package(
             name: "CSanitizers", path: "Tests/Sanitizers", exclude: ["lsan.supp", "lsan-x264.supp"],
             publicHeadersPath: "."),
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "CSanitizers"], swiftSettings: ours),
-        .testTarget(name: "CaptureCoreTests", dependencies: ["CaptureCore"], swiftSettings: ours),
+        // What tests here and tests in the lab hold the GPU against.
+        .target(
+            name: "GoldenSupport", dependencies: ["CaptureCore", "LinuxSystem"], path: "Tests/GoldenSupport",
+            swiftSettings: ours),
+        .testTarget(name: "CaptureCoreTests", dependencies: ["CaptureCore", "GoldenSupport"], swiftSettings: ours),
         .testTarget(name: "RecordingTests", dependencies: ["Recording"], swiftSettings: ours),
         .testTarget(name: "StillsTests", dependencies: ["Stills"], swiftSettings: ours),
         .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: ours),
         .testTarget(name: "CamdTests", dependencies: ["camd"], swiftSettings: ours),
-        .testTarget(name: "LabTests", dependencies: ["CaptureCore", "LinuxSystem"], swiftSettings: ours),
+        .testTarget(name: "LabTests", dependencies: ["CaptureCore", "LinuxSystem", "GoldenSupport"], swiftSettings: ours),
     ]
 )

@@ -35,9 +35,23 @@ struct ColorTransform: Equatable, Sendable {
         }
     }
 
-    /// Column-major, as GLES wants it.
-    var columns: [Float] { (0..<9).map { Float(matrix[$0 % 3][$0 / 3]) } }
-    var offsets: [Float] { offset.map { Float($0) } }
+    var rows: [SIMD3<Double>] { matrix.map { SIMD3($0[0], $0[1], $0[2]) } }
+
+    /// The same, with colours brought nearer to grey (0) or farther from it (more than 1) before; for sources of R, G and B.
+    func saturated(_ saturation: Double) -> ColorTransform {
+        guard saturation != 1 else { return self }
+        let luma = [0.2126, 0.7152, 0.0722]
+        var result = self
+        for row in 0..<3 {
+            for column in 0..<3 {
+                result.matrix[row][column] = (0..<3).reduce(0) { sum, index in
+                    let own = index == column ? saturation : 0
+                    return sum + matrix[row][index] * (own + (1 - saturation) * luma[column])
+                }
+            }
+        }
+        return result
+    }
 
     private typealias Affine = (matrix: [[Double]], offset: [Double])
 

@@ -26,8 +26,8 @@ final class GPUDisplay {
         "Install a driver with EGL and GLES 2.0 (Debian: libegl1 libgles2 libegl-mesa0 libgl1-mesa-dri), and see that "
         + "/dev/dri/renderD* may be opened (group render)."
 
-    /// Opens the display and makes a GLES 2.0 context current on this thread.
-    init() throws(CamdError) {
+    /// Opens the display and makes a context current on this thread. `version`: of OpenGL ES, 2 or 3.
+    init(version: Int = 2) throws(CamdError) {
         guard let text = cegl_client_extensions() else {
             throw CamdError(
                 .unavailable, subject: Self.subject, call: "eglQueryString", reason: "there is no EGL here",
@@ -62,9 +62,9 @@ final class GPUDisplay {
                 throw Self.error("eglChooseConfig", "EGL has no configuration for OpenGL ES 2.0")
             }
         }
-        let context = cegl_create_context(display, config, hasNoConfig ? 0 : 1, 2)
+        let context = cegl_create_context(display, config, hasNoConfig ? 0 : 1, Int32(version))
         guard let context, cegl_is_no_context(context) == 0 else {
-            throw Self.error("eglCreateContext", "there is no OpenGL ES 2.0")
+            throw Self.error("eglCreateContext", "there is no OpenGL ES \(version)")
         }
         guard cegl_make_current(display, context) == 1 else {
             throw Self.error("eglMakeCurrent", "the context does not become current")
@@ -90,6 +90,16 @@ final class GPUDisplay {
         eglDestroyContext(display, context)
         eglTerminate(display)
         eglReleaseThread()
+    }
+
+    /// What went wrong since the last time, if anything (glGetError).
+    func checkErrors() throws(CamdError) {
+        let code = glGetError()
+        guard code == GLenum(GL_NO_ERROR) else {
+            throw CamdError(
+                .unavailable, subject: "GPU \(renderer)", call: "glGetError",
+                reason: "drawing failed (0x\(String(code, radix: 16)))")
+        }
     }
 
     /// Whole words: an extension's name may be the beginning of another's.

@@ -2,7 +2,8 @@ import CEGL
 import LinuxSystem
 
 /// A rectangle of 32-bit texels in memory: how camd shows every plane to the GPU. Four bytes of any plane are one texel
-/// (R is the first), so one fetch brings four pixels of luma, and GLES 2.0 can write what it can read.
+/// (R is the first), so one fetch brings four pixels of luma, and GLES 2.0 can write what it can read. Where a plane's rows do not
+/// begin at multiples of four bytes, a texel is one byte.
 struct PackedPlane: Hashable, Sendable {
     /// Texels.
     var width: Int
@@ -12,9 +13,12 @@ struct PackedPlane: Hashable, Sendable {
     var offset: Int
     /// Bytes.
     var stride: Int
+    /// A texel is one byte (R8) and not four.
+    var isBytes = false
 
-    init(_ plane: PlaneLayout) {
-        width = (plane.rowBytes + 3) / 4
+    init(_ plane: PlaneLayout, isBytes: Bool = false) {
+        self.isBytes = isBytes
+        width = isBytes ? plane.rowBytes : (plane.rowBytes + 3) / 4
         height = plane.rows
         offset = plane.offset
         stride = plane.stride
@@ -48,7 +52,7 @@ final class GPUImage {
         let attributes: [EGLint] =
             [
                 EGL_WIDTH, EGLint(plane.width), EGL_HEIGHT, EGLint(plane.height),
-                EGL_LINUX_DRM_FOURCC_EXT, EGLint(bitPattern: DRMFormat.abgr8888.rawValue),
+                EGL_LINUX_DRM_FOURCC_EXT, EGLint(bitPattern: (plane.isBytes ? DRMFormat.r8 : .abgr8888).rawValue),
                 EGL_DMA_BUF_PLANE0_FD_EXT, buffer.fileDescriptor,
                 EGL_DMA_BUF_PLANE0_OFFSET_EXT, EGLint(plane.offset),
                 EGL_DMA_BUF_PLANE0_PITCH_EXT, EGLint(plane.stride),
@@ -142,10 +146,11 @@ final class GPUTexture {
             GLenum(GL_UNSIGNED_BYTE), texels)
     }
 
-    /// Nearest, clamped: shaders fetch single texels.
-    static func setSampling() {
+    /// Nearest, clamped: shaders fetch single texels; or what lies between them, too.
+    static func setSampling(isSmooth: Bool = false) {
+        let filter = isSmooth ? GL_LINEAR : GL_NEAREST
         for (name, value) in [
-            (GL_TEXTURE_MIN_FILTER, GL_NEAREST), (GL_TEXTURE_MAG_FILTER, GL_NEAREST),
+            (GL_TEXTURE_MIN_FILTER, filter), (GL_TEXTURE_MAG_FILTER, filter),
             (GL_TEXTURE_WRAP_S, GL_CLAMP_TO_EDGE),
             (GL_TEXTURE_WRAP_T, GL_CLAMP_TO_EDGE),
         ] { glTexParameteri(GLenum(GL_TEXTURE_2D), GLenum(name), value) }

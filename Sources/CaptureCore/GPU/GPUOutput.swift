@@ -4,36 +4,40 @@ import LinuxSystem
 /// One kind of picture that the GPU makes of each frame it is asked for: its buffers, the framebuffers over them, and
 /// the passes that fill one. Lives and ends on the GL thread; its pool may go anywhere.
 final class GPUOutput {
-    /// Pictures that camd makes today. Both lie in one buffer, their planes one above the other, so that one
-    /// framebuffer holds all of a picture.
-    enum Kind: Sendable {
+    /// What it makes. All planes of a picture lie in one buffer, one above the other, so that one framebuffer holds it.
+    enum Kind: Hashable, Sendable {
         /// Y, then UV, for encoders.
         case nv12
         /// Y, then U and V side by side, for JPEG.
         case i420
+        /// R, G, B and full opacity, a byte each, for screens.
+        case rgba
+        /// Tiles of the frame, so many across and down: means of R, G and B before any gain, and a measure of focus.
+        case statistics(columns: Int, rows: Int)
     }
 
     let pool: FramePool
     /// `heap:system`, `udmabuf`, or `readback`.
     let path: String
     private let targets: [GPUTarget]
-    private let passes: [Pass]
+    private let reads: GPUInput
+    private let passes: [GPUPass]
 
-    private struct Pass {
-        var program: GPUProgram
-        var x: Int
-        var y: Int
-        var width: Int
-        var height: Int
+    /// Which of a chain's inputs an output reads.
+    static func input(of chain: GPUChain, _ kind: Kind, _ view: PictureView) -> GPUInput {
+        if case .statistics = kind { return chain.input }
+        guard !view.isWhole(chain.input.width, chain.input.height) else { return chain.input }
+        // The smallest that is not smaller than what is made of it.
+        return chain.pictures.last { view.scale($0.width, $0.height) <= 1 } ?? chain.pictures[0]
     }
 
     /// Allocates `slots` buffers from the first source that the GPU can draw into, compiles the passes.
     /// `refusals` gets each source that was not taken.
     init(
-        _ display: GPUDisplay, _ kind: Kind, of source: FrameLayout, color: Colorimetry, slots: Int,
+        _ display: GPUDisplay, _ kind: Kind, of chain: GPUChain, view: PictureView, color: Colorimetry, slots: Int,
         sources: [BufferSource], stock: BufferStock, refusals: inout [PathRefusal]
     ) throws(CamdError) {
-        let layout = Self.layout(kind, width: source.width, height: source.height, color: color)
+        let layout = Self.layout(kind, width: view.width, height: view.height, color: color)
         let texels = PackedPlane(
             width: layout.planes[0].stride / 4, height: layout.bufferSizes[0] / layout.planes[0].stride, offset: 0,
             stride: layout.planes[0].stride)
@@ -64,26 +68,38 @@ final class GPUOutput {
         pool = FramePool(layout: layout, buffers: made.buffers, heir: FramePool.Heir(stock, made.source))
         targets = made.targets
         path = made.path
-        passes = try Self.passes(display, kind, source, layout)
+        reads = Self.input(of: chain, kind, view)
+        passes = try Self.passes(display, kind, reads, view, layout)
     }
 
-    /// Fills one slot of the pool from the bound source textures; returns bytes copied by the CPU's side of it: 0
+    /// Fills one slot of the pool from the frame that the source is bound to; returns bytes copied by the CPU's side of it: 0
     /// unless the picture had to be read back.
     func draw(_ slot: Int) throws(CamdError) -> Int {
         let target = targets[slot]
         glBindFramebuffer(GLenum(GL_FRAMEBUFFER), target.framebuffer)
-        for pass in passes { pass.program.draw(x: pass.x, y: pass.y, width: pass.width, height: pass.height) }
+        reads.bind()
+        for pass in passes { pass.draw() }
         return target.needsReadBack ? try target.readBack(into: pool.buffers[slot][0]) : 0
     }
 
     /// Rows begin at multiples of 64 bytes, which is what GPUs that draw into linear memory ask for.
     static func layout(_ kind: Kind, width: Int, height: Int, color: Colorimetry) -> FrameLayout {
+        func packed(_ width: Int, _ height: Int) -> FrameLayout {
+            let stride = (width * 4 + 63) / 64 * 64
+            let plane = PlaneLayout(buffer: 0, offset: 0, stride: stride, rowBytes: width * 4, rows: height)
+            return FrameLayout(
+                format: .rgba32, width: width, height: height, planes: [plane], bufferSizes: [stride * height],
+                color: color)
+        }
+        // Two chroma planes side by side have to begin at texels, too.
         let stride = (width + 63) / 64 * 64
         let chromaRows = (height + 1) / 2
         let base = stride * height
         let luma = PlaneLayout(buffer: 0, offset: 0, stride: stride, rowBytes: width, rows: height)
         let size = stride * (height + chromaRows)
         switch kind {
+        case .rgba: return packed(width, height)
+        case .statistics(let columns, let rows): return packed(columns, rows)
         case .nv12:
             let chroma = PlaneLayout(
                 buffer: 0, offset: base, stride: stride, rowBytes: (width + 1) / 2 * 2, rows: chromaRows)
@@ -99,30 +115,49 @@ final class GPUOutput {
     }
 
     private static func passes(
-        _ display: GPUDisplay, _ kind: Kind, _ source: FrameLayout, _ layout: FrameLayout
-    ) throws(CamdError) -> [Pass] {
-        let transform = ColorTransform(from: source.color, to: layout.color)
-        let planes = source.planes.map(PackedPlane.init)
-        func program(_ output: ShaderSource.Output) throws(CamdError) -> GPUProgram {
-            try GPUProgram(display, source.format, output, transform, planes: planes)
+        _ display: GPUDisplay, _ kind: Kind, _ input: GPUInput, _ view: PictureView, _ layout: FrameLayout
+    ) throws(CamdError) -> [GPUPass] {
+        var transform = ColorTransform(from: input.color, to: layout.color)
+        if let saturation = input.look?.saturation { transform = transform.saturated(saturation) }
+        func pass(
+            _ output: ShaderText.Output, x: Int = 0, y: Int = 0, width: Int, height: Int
+        ) throws(CamdError) -> GPUPass {
+            try GPUPass(
+                display, input, output, area: GPURectangle(x: x, y: y, width: width, height: height),
+                transform: transform
+            ) { program in
+                if case .picture = input.source { view.setUniforms(program, of: input) }
+            }
         }
         func texels(_ plane: PlaneLayout) -> Int { (plane.rowBytes + 3) / 4 }
-        let luma = layout.planes[0]
-        var passes = [Pass(program: try program(.luma), x: 0, y: 0, width: texels(luma), height: luma.rows)]
-        let chroma = layout.planes[1]
+        let first = layout.planes[0]
         switch kind {
+        case .rgba: return [try pass(.pixels, width: layout.width, height: layout.height)]
+        case .statistics(let columns, let rows):
+            let inner = input.innerQuads
+            let area = GPURectangle(width: columns, height: rows)
+            // What the sensor gave, and no gain: exposure and white balance are found from it.
+            let statistics = try GPUPass(
+                display, input, .statistics, area: area, transform: ColorTransform(from: input.color, to: .sRGB),
+                features: ShaderText.Features(isIdentity: false)
+            ) { program in
+                program.set("tile", Double(input.width) / Double(columns), Double(input.height) / Double(rows))
+                program.set("inner", Double(inner.lowerBound), Double(max(inner.lowerBound, inner.upperBound - 1)))
+            }
+            return [statistics]
         case .nv12:
-            passes.append(
-                Pass(program: try program(.chromaPairs), x: 0, y: luma.rows, width: texels(chroma), height: chroma.rows)
-            )
+            let chroma = layout.planes[1]
+            return [
+                try pass(.luma, width: texels(first), height: first.rows),
+                try pass(.chromaPairs, y: first.rows, width: texels(chroma), height: chroma.rows),
+            ]
         case .i420:
-            passes.append(
-                Pass(program: try program(.chromaU), x: 0, y: luma.rows, width: texels(chroma), height: chroma.rows))
-            passes.append(
-                Pass(
-                    program: try program(.chromaV), x: luma.stride / 8, y: luma.rows, width: texels(chroma),
-                    height: chroma.rows))
+            let chroma = layout.planes[1]
+            return [
+                try pass(.luma, width: texels(first), height: first.rows),
+                try pass(.chromaU, y: first.rows, width: texels(chroma), height: chroma.rows),
+                try pass(.chromaV, x: first.stride / 8, y: first.rows, width: texels(chroma), height: chroma.rows),
+            ]
         }
-        return passes
     }
 }

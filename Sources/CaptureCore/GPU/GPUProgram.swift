@@ -8,18 +8,12 @@ final class GPUProgram {
     private let display: GPUDisplay
     private let origin: GLint
 
-    /// Compiles (glCompileShader, glLinkProgram) and sets the inputs that never change.
-    /// `planes`: the source's planes in texels.
-    init(
-        _ display: GPUDisplay, _ format: PixelFormat, _ output: ShaderSource.Output, _ transform: ColorTransform,
-        planes: [PackedPlane]
-    ) throws(CamdError) {
-        guard let text = ShaderSource.fragment(format, output, isIdentity: transform.isIdentity) else {
-            throw CamdError(.unavailable, subject: "GPU", reason: "camd has no shader that reads \(format)")
-        }
-        let vertex = try Self.compile(GLenum(GL_VERTEX_SHADER), ShaderSource.vertex)
+    /// Compiles and links (glCompileShader, glLinkProgram), and makes it the current program, so that inputs can be set.
+    /// `what`: for messages.
+    init(_ display: GPUDisplay, _ text: String, what: String) throws(CamdError) {
+        let vertex = try Self.compile(GLenum(GL_VERTEX_SHADER), ShaderText.vertex, what)
         defer { glDeleteShader(vertex) }
-        let fragment = try Self.compile(GLenum(GL_FRAGMENT_SHADER), text)
+        let fragment = try Self.compile(GLenum(GL_FRAGMENT_SHADER), text, what)
         defer { glDeleteShader(fragment) }
         self.display = display
         name = glCreateProgram()
@@ -32,31 +26,57 @@ final class GPUProgram {
         origin = glGetUniformLocation(name, "origin")
         guard linked == GL_TRUE else {
             throw CamdError(
-                .unavailable, subject: "GPU", call: "glLinkProgram",
-                reason: "the driver does not link the shader of \(format) to \(output.rawValue)")
+                .unavailable, subject: "GPU \(display.renderer)", call: "glLinkProgram",
+                reason: "the driver does not link camd's shader of \(what)")
         }
         glUseProgram(name)
-        for (index, plane) in planes.enumerated() {
-            glUniform1i(glGetUniformLocation(name, "plane\(index)"), GLint(index))
-            glUniform2f(
-                glGetUniformLocation(name, "inverse\(index)"), 1 / GLfloat(plane.width), 1 / GLfloat(plane.height))
-        }
-        glUniform2f(glGetUniformLocation(name, "size0"), GLfloat(planes[0].width), GLfloat(planes[0].height))
-        glUniformMatrix3fv(glGetUniformLocation(name, "matrix"), 1, GLboolean(GL_FALSE), transform.columns)
-        glUniform3fv(glGetUniformLocation(name, "offset"), 1, transform.offsets)
     }
 
     deinit { glDeleteProgram(name) }
 
-    /// Draws the rectangle of the bound framebuffer, in texels; the source's textures are bound.
-    func draw(x: Int, y: Int, width: Int, height: Int) {
+    /// Draws the rectangle of the bound framebuffer, in texels; the text's coordinates begin at `from`. The textures are
+    /// bound.
+    func draw(_ rectangle: GPURectangle, from: (x: Int, y: Int)) {
         glUseProgram(name)
-        glUniform2f(origin, GLfloat(x), GLfloat(y))
-        glViewport(GLint(x), GLint(y), GLsizei(width), GLsizei(height))
+        glUniform2f(origin, GLfloat(from.x), GLfloat(from.y))
+        glViewport(
+            GLint(rectangle.x), GLint(rectangle.y), GLsizei(rectangle.width), GLsizei(rectangle.height))
         glDrawArrays(GLenum(GL_TRIANGLES), 0, 3)
     }
 
-    private static func compile(_ type: GLenum, _ text: String) throws(CamdError) -> GLuint {
+    // MARK: Inputs; those that the compiler left out are passed over.
+
+    func set(_ input: String, unit: Int) { glUniform1i(glGetUniformLocation(name, input), GLint(unit)) }
+
+    func set(_ input: String, _ value: Double) { glUniform1f(glGetUniformLocation(name, input), GLfloat(value)) }
+
+    func set(_ input: String, _ x: Double, _ y: Double) {
+        glUniform2f(glGetUniformLocation(name, input), GLfloat(x), GLfloat(y))
+    }
+
+    /// Two, three or four numbers.
+    func set(_ input: String, _ values: [Double]) {
+        let numbers = values.map { GLfloat($0) }
+        let place = glGetUniformLocation(name, input)
+        switch numbers.count {
+        case 2: glUniform2fv(place, 1, numbers)
+        case 3: glUniform3fv(place, 1, numbers)
+        case 4: glUniform4fv(place, 1, numbers)
+        default: preconditionFailure("a shader's vector has two to four numbers")
+        }
+    }
+
+    func set(_ input: String, array values: [Double]) {
+        glUniform1fv(glGetUniformLocation(name, input), GLsizei(values.count), values.map { GLfloat($0) })
+    }
+
+    /// A matrix of three rows.
+    func set(_ input: String, columns rows: [SIMD3<Double>]) {
+        let numbers = (0..<9).map { GLfloat(rows[$0 % 3][$0 / 3]) }
+        glUniformMatrix3fv(glGetUniformLocation(name, input), 1, GLboolean(GL_FALSE), numbers)
+    }
+
+    private static func compile(_ type: GLenum, _ text: String, _ what: String) throws(CamdError) -> GLuint {
         let shader = glCreateShader(type)
         text.withCString { pointer in
             var pointer: UnsafePointer<CChar>? = pointer
@@ -70,6 +90,16 @@ final class GPUProgram {
         glGetShaderInfoLog(shader, GLsizei(log.count), nil, &log)
         glDeleteShader(shader)
         let words = String(decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        throw CamdError(.unavailable, subject: "GPU", call: "glCompileShader", reason: words)
+        throw CamdError(
+            .unavailable, subject: "GPU", call: "glCompileShader",
+            reason: "the driver does not compile camd's shader of \(what): \(words)")
     }
+}
+
+/// A rectangle of a framebuffer, in texels.
+struct GPURectangle: Hashable, Sendable {
+    var x = 0
+    var y = 0
+    var width: Int
+    var height: Int
 }

@@ -6,25 +6,31 @@ import LinuxSystem
 final class GPUSource {
     /// `eglimage` or `upload`.
     let path: String
+    /// What passes read; `bind` says of which frame.
+    let input: GPUInput
     private let images: [[GPUImage]]
     private let textures: [GPUTexture]
     private let pool: FramePool
     private let publishesWrites: Bool
 
-    /// `writes`: what has to be done for each frame, so that the GPU sees what the driver wrote.
+    /// `writes`: what has to be done for each frame, so that the GPU sees what the driver wrote. `look`: what is to become
+    /// of a sensor's numbers.
     init(
-        _ display: GPUDisplay, _ pool: FramePool, writes: DriverWrites.Handling, refusals: inout [PathRefusal]
+        _ display: GPUDisplay, _ pool: FramePool, writes: DriverWrites.Handling, look: Look,
+        refusals: inout [PathRefusal]
     ) throws(CamdError) {
         self.pool = pool
         publishesWrites = writes == .publish
-        let planes = pool.layout.planes.map(PackedPlane.init)
-        let largest = planes.map { max($0.width, $0.height) }.max() ?? 0
-        guard largest <= display.largestEdge else {
-            throw CamdError(
-                .unavailable, subject: "GPU \(display.renderer)",
-                reason: "a \(pool.layout.sizeText) frame is larger than its limit of \(display.largestEdge)",
-                remedy: "Choose a smaller --size.")
+        let layout = pool.layout
+        guard let reading = PixelReading(layout.format) else {
+            throw CamdError(.unavailable, subject: "GPU", reason: "camd has no shader that reads \(layout.format)")
         }
+        if reading.isBayer, min(layout.width, layout.height) < 4 {
+            throw CamdError(
+                .usage, subject: "GPU", reason: "a sensor's frame of \(layout.sizeText) is too small to debayer")
+        }
+        var planes = layout.planes.map { PackedPlane($0) }
+        try Self.check(display, layout, planes)
         do throws(CamdError) {
             if writes == .copy {
                 throw CamdError(
@@ -33,36 +39,71 @@ final class GPUSource {
                         + "where this GPU does not look",
                     remedy: "A heap or udmabuf that the camera can import avoids the copy (see: camd doctor).")
             }
-            var images: [[GPUImage]] = []
-            for buffers in pool.buffers {
-                var slot: [GPUImage] = []
-                for (plane, packed) in zip(pool.layout.planes, planes) {
-                    if buffers[plane.buffer].isPlainMemory {
-                        throw CamdError(
-                            .unavailable, subject: "frames",
-                            reason: "they lie in ordinary memory, which no GPU imports",
-                            remedy: "A kernel with dma-buf heaps or udmabuf avoids the copy.")
-                    }
-                    slot.append(try GPUImage(display, buffers[plane.buffer], packed))
-                }
-                images.append(slot)
-            }
-            self.images = images
+            (images, planes) = try Self.images(display, pool, planes)
             textures = []
             path = "eglimage"
         } catch {
             refusals.append(PathRefusal(.gpu, "eglimage", error.description))
             images = []
+            planes = layout.planes.map { PackedPlane($0) }
             textures = planes.map { GPUTexture(display, $0) }
             path = "upload"
             for buffers in pool.buffers { for buffer in buffers { try buffer.prepareForCPU() } }
         }
+        input = GPUInput(
+            display, .frame(reading, bytePlanes: planes.map(\.isBytes)), width: layout.width, height: layout.height,
+            color: layout.color, look: reading.isBayer ? look : nil, planes: planes)
+    }
+
+    private static func check(
+        _ display: GPUDisplay, _ layout: FrameLayout, _ planes: [PackedPlane]
+    ) throws(CamdError) {
+        let largest = planes.map { max($0.width, $0.height) }.max() ?? 0
+        guard largest > display.largestEdge else { return }
+        throw CamdError(
+            .unavailable, subject: "GPU \(display.renderer)",
+            reason: "a \(layout.sizeText) frame is larger than its limit of \(display.largestEdge)",
+            remedy: "Choose a smaller --size.")
+    }
+
+    /// An image for each plane of each buffer. A plane whose rows do not begin at multiples of four bytes, or that the GPU
+    /// does not take as 32-bit texels, comes in byte by byte.
+    private static func images(
+        _ display: GPUDisplay, _ pool: FramePool, _ packed: [PackedPlane]
+    ) throws(CamdError) -> ([[GPUImage]], [PackedPlane]) {
+        var planes = packed
+        for (index, plane) in pool.layout.planes.enumerated() where plane.stride % 4 != 0 || plane.offset % 4 != 0 {
+            planes[index] = PackedPlane(plane, isBytes: true)
+        }
+        var images: [[GPUImage]] = []
+        for buffers in pool.buffers {
+            var slot: [GPUImage] = []
+            for (index, plane) in pool.layout.planes.enumerated() {
+                let buffer = buffers[plane.buffer]
+                if buffer.isPlainMemory {
+                    throw CamdError(
+                        .unavailable, subject: "frames",
+                        reason: "they lie in ordinary memory, which no GPU imports",
+                        remedy: "A kernel with dma-buf heaps or udmabuf avoids the copy.")
+                }
+                do throws(CamdError) {
+                    slot.append(try GPUImage(display, buffer, planes[index]))
+                } catch {
+                    // Only the first buffer decides.
+                    guard images.isEmpty, !planes[index].isBytes else { throw error }
+                    planes[index] = PackedPlane(plane, isBytes: true)
+                    slot.append(try GPUImage(display, buffer, planes[index]))
+                }
+            }
+            images.append(slot)
+        }
+        return (images, planes)
     }
 
     /// How many slots differ for the GPU: all of them, or the one set of textures that all are copied into.
     var slotsToWarm: Int { images.isEmpty ? 1 : images.count }
 
-    /// Binds a frame's planes to the texture units that the shaders read; returns bytes copied for that.
+    /// Makes a frame the one that `input` reads; returns bytes copied for that.
     func bind(_ slot: Int) throws(CamdError) -> Int {
         var copied = 0
         if publishesWrites, !images.isEmpty {
@@ -75,12 +116,10 @@ final class GPUSource {
                     texture.upload(bytes)
                 }
             }
+            input.textures = textures.map(\.texture)
+        } else {
+            input.textures = images[slot].map(\.texture)
         }
-        for index in pool.layout.planes.indices {
-            glActiveTexture(GLenum(GL_TEXTURE0 + Int32(index)))
-            glBindTexture(GLenum(GL_TEXTURE_2D), images.isEmpty ? textures[index].texture : images[slot][index].texture)
-        }
-        glActiveTexture(GLenum(GL_TEXTURE0))
         return copied
     }
 }

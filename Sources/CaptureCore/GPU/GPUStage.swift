@@ -77,7 +77,7 @@ public final class GPUStage: @unchecked Sendable {
     /// `choice`: where output buffers may come from, in order; `stock`: what an earlier stage left of them. `writes`: what
     /// the source leaves in the CPU's caches. `ended` is called on the GL thread if it fails later.
     public init(
-        source: FramePool, writes: DriverWrites, videoColor: Colorimetry, choice: HeapChoice,
+        source: FramePool, writes: DriverWrites, look: Look = .neutral, videoColor: Colorimetry, choice: HeapChoice,
         stock: BufferStock = BufferStock(), ended: @escaping @Sendable (CamdError) -> Void
     ) throws(CamdError) {
         let waiting = Ring<FrameLease>(capacity: Self.waitingFrames)
@@ -87,7 +87,7 @@ public final class GPUStage: @unchecked Sendable {
         let thread = try OSThread("camd-gl", niceness: OSThread.workNiceness) {
             do throws(CamdError) {
                 let worker = try GPUWorker(
-                    source: source, writes: writes, videoColor: videoColor, choice: choice, stock: stock,
+                    source: source, writes: writes, look: look, videoColor: videoColor, choice: choice, stock: stock,
                     waiting: waiting, bell: bell, shared: shared)
                 start.succeed(worker.report, worker.videoLayout)
                 if let error = worker.run() { ended(error) }

@@ -51,7 +51,7 @@ final class GPUTarget {
         }
     }
 
-    private static func make(_ texture: GLuint, _ display: GPUDisplay, _ origin: String) throws(CamdError) -> GLuint {
+    static func make(_ texture: GLuint, _ display: GPUDisplay, _ origin: String) throws(CamdError) -> GLuint {
         var name: GLuint = 0
         glGenFramebuffers(1, &name)
         glBindFramebuffer(GLenum(GL_FRAMEBUFFER), name)

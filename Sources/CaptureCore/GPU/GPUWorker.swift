@@ -10,6 +10,7 @@ final class GPUWorker {
 
     private let display: GPUDisplay
     private let source: GPUSource
+    private let chain: GPUChain
     private let video: GPUOutput
     private let still: GPUOutput
     private let waiting: Ring<FrameLease>
@@ -36,22 +37,24 @@ final class GPUWorker {
     private static let hangMilliseconds: Int32 = 5000
 
     init(
-        source pool: FramePool, writes: DriverWrites, videoColor: Colorimetry, choice: HeapChoice,
+        source pool: FramePool, writes: DriverWrites, look: Look, videoColor: Colorimetry, choice: HeapChoice,
         stock: BufferStock, waiting: Ring<FrameLease>, bell: EventCounter, shared: GPUStage.Shared
     ) throws(CamdError) {
         var refusals = choice.refusals.map { PathRefusal(.output, $0.source.name, $0.reason) }
         display = try GPUDisplay()
         source = try GPUSource(
-            display, pool, writes: writes.handling(isSoftwareGPU: display.isSoftware),
+            display, pool, writes: writes.handling(isSoftwareGPU: display.isSoftware), look: look,
             refusals: &refusals)
+        let view = PictureView(width: pool.layout.width, height: pool.layout.height)
+        chain = try GPUChain(display, source.input, needsPicture: false, smallest: 1)
         video = try GPUOutput(
-            display, .nv12, of: pool.layout, color: videoColor,
+            display, .nv12, of: chain, view: view, color: videoColor,
             slots: GPUStage.videoSlots(bytes: pool.layout.width * pool.layout.height * 3 / 2), sources: choice.sources,
             stock: stock,
             refusals: &refusals)
         var ignored: [PathRefusal] = []
         still = try GPUOutput(
-            display, .i420, of: pool.layout, color: .jfif, slots: GPUStage.stillSlots, sources: choice.sources,
+            display, .i420, of: chain, view: view, color: .jfif, slots: GPUStage.stillSlots, sources: choice.sources,
             stock: stock,
             refusals: &ignored)
         glEnableVertexAttribArray(0)
@@ -72,6 +75,7 @@ final class GPUWorker {
         useCorners()
         for slot in 0..<max(source.slotsToWarm, video.pool.slotCount) {
             _ = try source.bind(slot % source.slotsToWarm)
+            chain.draw()
             _ = try video.draw(slot % video.pool.slotCount)
             if slot < still.pool.slotCount { _ = try still.draw(slot) }
         }
@@ -79,7 +83,7 @@ final class GPUWorker {
         for pool in [video.pool, still.pool] {
             for buffers in pool.buffers { for buffer in buffers { try buffer.prepareForCPU() } }
         }
-        try checkErrors()
+        try display.checkErrors()
     }
 
     private func useCorners() {
@@ -160,6 +164,7 @@ final class GPUWorker {
         guard hasVideo || hasStill else { return }
         var copied = try source.bind(frame.slot)
         useCorners()
+        chain.draw()
         let metadata = frame.metadata
         if let slot = videoFrame?.slot {
             copied += try video.draw(slot)
@@ -215,15 +220,6 @@ final class GPUWorker {
         let ended = CamdError(.temporary, subject: "photo", reason: "the camera was closed before its frame came")
         for ticket in stills { ticket.fail(ended) }
         while waiting.pop() != nil {}
-        try checkErrors()
-    }
-
-    private func checkErrors() throws(CamdError) {
-        let code = glGetError()
-        guard code == GLenum(GL_NO_ERROR) else {
-            throw CamdError(
-                .unavailable, subject: "GPU \(display.renderer)", call: "glGetError",
-                reason: "drawing failed (0x\(String(code, radix: 16)))")
-        }
+        try display.checkErrors()
     }
 }

@@ -24,7 +24,13 @@ public struct CaptureFormat: Sendable {
 extension VideoNode {
     /// What camd takes of a camera that offers several and nobody asked for one: least work first.
     public static let preferredFormats: [PixelFormat] = [
-        .nv12, .nv12M, .yuv420, .yuv420M, .yuyv, .nv16, .nv16M, .srggb8, .sgrbg8, .sgbrg8, .sbggr8,
+        .nv12, .nv12M, .nv21, .nv21M, .yuv420, .yuv420M, .yvu420, .yvu420M, .yuyv, .uyvy, .yvyu, .vyuy, .nv16, .nv16M,
+        .nv61, .nv61M, .yuv422P, .yuv422M, .yvu422M, .nv24, .nv42, .srggb8, .sgrbg8, .sgbrg8, .sbggr8, .srggb10,
+        .sgrbg10,
+        .sgbrg10, .sbggr10, .srggb10P, .sgrbg10P, .sgbrg10P, .sbggr10P, .srggb12, .sgrbg12, .sgbrg12, .sbggr12,
+        .srggb12P, .sgrbg12P, .sgbrg12P, .sbggr12P, .srggb14, .sgrbg14, .sgbrg14, .sbggr14, .srggb16, .sgrbg16,
+        .sgbrg16, .sbggr16, .rgbx32, .rgba32, .xbgr32, .abgr32, .bgr32, .rgb32, .rgb24, .bgr24, .rgb565, .grey, .y10,
+        .y12, .y14, .y16,
     ]
 
     /// Sets the camera to what is wanted, or says what it has instead. Nothing is substituted silently.

@@ -1,53 +1,6 @@
 import CV4L2
 import LinuxSystem
 
-/// How the planes of a pixel format lie in memory, for the formats that camd reads.
-struct FormatShape {
-    struct Plane {
-        /// Bytes of a row of `width` pixels are `width * bytes / pixels`.
-        var bytes: Int
-        var pixels: Int
-        /// One row of this plane stands for so many rows of the picture.
-        var rowsShared: Int
-        /// The plane's stride is the first plane's stride times this, in a format whose planes share one buffer.
-        var strideNumerator = 1
-        var strideDenominator = 1
-    }
-
-    var planes: [Plane]
-    /// Each plane has a buffer of its own (the M formats).
-    var isSplit = false
-    var isRGB = false
-    /// Width and height have to be multiples of these.
-    var widthStep = 1
-    var heightStep = 1
-
-    static func of(_ format: PixelFormat) -> FormatShape? {
-        switch format {
-        case .yuyv: FormatShape(planes: [Plane(bytes: 2, pixels: 1, rowsShared: 1)], widthStep: 2)
-        case .nv12, .nv12M:
-            FormatShape(
-                planes: [Plane(bytes: 1, pixels: 1, rowsShared: 1), Plane(bytes: 1, pixels: 1, rowsShared: 2)],
-                isSplit: format == .nv12M, widthStep: 2, heightStep: 2)
-        case .nv16, .nv16M:
-            FormatShape(
-                planes: [Plane(bytes: 1, pixels: 1, rowsShared: 1), Plane(bytes: 1, pixels: 1, rowsShared: 1)],
-                isSplit: format == .nv16M, widthStep: 2)
-        case .yuv420, .yuv420M:
-            FormatShape(
-                planes: [
-                    Plane(bytes: 1, pixels: 1, rowsShared: 1),
-                    Plane(bytes: 1, pixels: 2, rowsShared: 2, strideDenominator: 2),
-                    Plane(bytes: 1, pixels: 2, rowsShared: 2, strideDenominator: 2),
-                ], isSplit: format == .yuv420M, widthStep: 2, heightStep: 2)
-        case .srggb8, .sgrbg8, .sgbrg8, .sbggr8:
-            FormatShape(planes: [Plane(bytes: 1, pixels: 1, rowsShared: 1)], isRGB: true, widthStep: 2, heightStep: 2)
-        case .rgba32: FormatShape(planes: [Plane(bytes: 4, pixels: 1, rowsShared: 1)], isRGB: true)
-        default: nil
-        }
-    }
-}
-
 extension VideoNode {
     /// Checks what a driver says of its format and turns it into a layout: a driver is hostile like any other input.
     func layout(of format: v4l2_format) throws(CamdError) -> FrameLayout {
@@ -75,7 +28,7 @@ extension VideoNode {
             strides = [Int(pix.bytesperline)]
             color = (pix.colorspace, pix.xfer_func, pix.ycbcr_enc, pix.quantization)
         }
-        let shape = FormatShape.of(fourcc)
+        let shape = FormatShape(fourcc)
         let colorimetry = Colorimetry(
             colorspace: color.0, transfer: color.1, encoding: color.2, quantization: color.3,
             isRGB: shape?.isRGB ?? false)
@@ -113,13 +66,13 @@ extension FrameLayout {
         _ format: PixelFormat, width: Int, height: Int, strides: [Int] = [0], bufferSizes: [Int] = [0],
         color: Colorimetry
     ) {
-        guard let shape = FormatShape.of(format), (1...65536).contains(width), (1...65536).contains(height),
+        guard let shape = FormatShape(format), (1...65536).contains(width), (1...65536).contains(height),
             strides.count == bufferSizes.count, strides.count == (shape.isSplit ? shape.planes.count : 1)
         else { return nil }
         var planes: [PlaneLayout] = []
         var offset = 0
         for (index, plane) in shape.planes.enumerated() {
-            let rowBytes = (width * plane.bytes + plane.pixels - 1) / plane.pixels
+            let rowBytes = (width + plane.pixels - 1) / plane.pixels * plane.bytes
             let buffer = shape.isSplit ? index : 0
             if shape.isSplit { offset = 0 }
             var stride = strides[buffer]

@@ -1,0 +1,304 @@
+/// The shaders' half that reads a sensor's cells.
+///
+/// The debayer is Malvar, He and Cutler's of 2004 ("High-quality linear interpolation for demosaicing of Bayer-patterned color
+/// images"): linear filters of five by five, so that black level and white balance may come before it and the lens's gains
+/// after. Four pixels are made at once, each filter is a sum of shifted rows. Beyond the frame's edges its cells are mirrored,
+/// which keeps the pattern.
+enum BayerText {
+    static func source(_ order: PixelReading.BayerOrder) -> String {
+        // What a red column has, and what the other one has.
+        let pick = order.redColumn == 0 ? "vec4(a.r, b.g, a.b, b.a)" : "vec4(b.r, a.g, b.b, a.a)"
+        return """
+            const float red_row = \(order.redRow).0;
+            vec4 pick(vec4 a, vec4 b) { return \(pick); }
+            \(rows)
+            \(filters)
+            \(colours)
+            """
+    }
+
+    /// `cells` beyond the edges, and black level and white balance on them.
+    private static let rows = """
+        uniform vec4 gain_red;
+        uniform vec4 gain_blue;
+        uniform vec4 lift_red;
+        uniform vec4 lift_blue;
+        float mirrored(float y) {
+          y = abs(y);
+          return y > last.y ? 2.0 * last.y - y : y;
+        }
+        float is_red(float y) { return mod(y + red_row, 2.0) < 0.5 ? 1.0 : 0.0; }
+        #ifdef EDGE
+        float cell(float x, float y) {
+          x = abs(x);
+          x = x > last.x ? 2.0 * last.x - x : x;
+          float k = floor(0.25 * x + 0.01);
+          float n = x - 4.0 * k;
+          vec4 s = cells(k, y);
+          return n < 0.5 ? s.r : n < 1.5 ? s.g : n < 2.5 ? s.b : s.a;
+        }
+        void shifted(float k, float y, out vec4 l, out vec4 c, out vec4 r) {
+          float x = 4.0 * k;
+          float m = mirrored(y);
+          l = vec4(0.0, 0.0, cell(x - 2.0, m), cell(x - 1.0, m));
+          c = vec4(cell(x, m), cell(x + 1.0, m), cell(x + 2.0, m), cell(x + 3.0, m));
+          r = vec4(cell(x + 4.0, m), cell(x + 5.0, m), 0.0, 0.0);
+        }
+        vec4 plain(float k, float y) {
+          float x = 4.0 * k;
+          float m = mirrored(y);
+          return vec4(cell(x, m), cell(x + 1.0, m), cell(x + 2.0, m), cell(x + 3.0, m));
+        }
+        #else
+        void shifted(float k, float y, out vec4 l, out vec4 c, out vec4 r) {
+          float m = mirrored(y);
+          l = cells(k - 1.0, m);
+          c = cells(k, m);
+          r = cells(k + 1.0, m);
+        }
+        vec4 plain(float k, float y) { return cells(k, mirrored(y)); }
+        #endif
+        void row_of_three(float k, float y, float red, out vec4 l, out vec4 c, out vec4 r) {
+          shifted(k, y, l, c, r);
+        #ifdef BALANCE
+          vec4 gain = mix(gain_blue, gain_red, red);
+          vec4 lift = mix(lift_blue, lift_red, red);
+          l = l * gain + lift;
+          c = c * gain + lift;
+          r = r * gain + lift;
+        #endif
+        }
+        vec4 row_of_one(float k, float y, float red) {
+          vec4 c = plain(k, y);
+        #ifdef BALANCE
+          c = c * mix(gain_blue, gain_red, red) + mix(lift_blue, lift_red, red);
+        #endif
+          return c;
+        }
+
+        """
+
+    /// `debayer`: four pixels of a row from it and its neighbours; `low` is what a blur of three by three makes of their
+    /// brightness, which in a Bayer pattern is R/4 + G/2 + B/4 everywhere.
+    private static let filters = """
+        void debayer(vec4 nn, vec4 nl, vec4 n, vec4 nr, vec4 l, vec4 c, vec4 r, vec4 sl, vec4 s, vec4 sr, vec4 ss, float red,
+          out vec4 R, out vec4 G, out vec4 B, out vec4 low) {
+          vec4 ns = n + s;
+          vec4 nsl = nl + sl;
+          vec4 nsr = nr + sr;
+          vec4 we = vec4(l.a, c.rgb) + vec4(c.gba, r.r);
+          vec4 far_we = vec4(l.ba, c.rg) + vec4(c.ba, r.rg);
+          vec4 far_ns = nn + ss;
+          vec4 d = vec4(nsl.a, ns.rgb) + vec4(ns.gba, nsr.r);
+          vec4 g = 0.5 * c + 0.25 * (ns + we) - 0.125 * (far_ns + far_we);
+          vec4 t = 0.625 * c - 0.125 * d;
+          vec4 h = t + 0.5 * we - 0.125 * far_we + 0.0625 * far_ns;
+          vec4 v = t + 0.5 * ns - 0.125 * far_ns + 0.0625 * far_we;
+          vec4 x = 0.75 * c + 0.25 * d - 0.1875 * (far_we + far_ns);
+          if (red > 0.5) {
+            R = pick(c, h);
+            G = pick(g, c);
+            B = pick(x, v);
+          } else {
+            R = pick(v, x);
+            G = pick(c, g);
+            B = pick(h, c);
+          }
+          R = clamp(R, 0.0, 1.0);
+          G = clamp(G, 0.0, 1.0);
+          B = clamp(B, 0.0, 1.0);
+          low = 0.25 * c + 0.125 * (ns + we) + 0.0625 * d;
+        }
+
+        """
+
+    /// What comes after the debayer: the lens's gains, detail, the matrix, the curve; then `quad` and `pairs`.
+    private static let colours = """
+        #ifdef SHADING
+        uniform sampler2D shading;
+        uniform vec2 shading_size;
+        uniform vec2 shading_scale;
+        float gain_at(float x, float y, float channel) {
+          vec4 s = texture2D(shading, vec2((x + channel * shading_size.x + 0.5) / (3.0 * shading_size.x),
+            (y + 0.5) / shading_size.y));
+          return (s.r + 256.0 * s.g) * (255.0 / 4096.0);
+        }
+        vec3 gains_at(float x, float y) {
+          vec2 p = vec2(x, y) * shading_scale;
+          vec2 i = min(floor(p), shading_size - 2.0);
+          vec2 f = p - i;
+          vec3 gains;
+          for (int n = 0; n < 3; n++) {
+            float c = float(n);
+            gains[n] = mix(mix(gain_at(i.x, i.y, c), gain_at(i.x + 1.0, i.y, c), f.x),
+              mix(gain_at(i.x, i.y + 1.0, c), gain_at(i.x + 1.0, i.y + 1.0, c), f.x), f.y);
+          }
+          return gains;
+        }
+        #endif
+        uniform mat3 camera;
+        uniform float curve[\(Look.curveTerms)];
+        uniform vec2 detail;
+        #define CURVED(s) (curve[0] + s * (curve[1] + s * (curve[2] + s * (curve[3] + s * (curve[4] + s * (curve[5] + s * curve[6]))))))
+        void treat4(inout vec4 R, inout vec4 G, inout vec4 B) {
+        #ifdef MATRIX
+          vec4 r = camera[0].x * R + camera[1].x * G + camera[2].x * B;
+          vec4 g = camera[0].y * R + camera[1].y * G + camera[2].y * B;
+          B = clamp(camera[0].z * R + camera[1].z * G + camera[2].z * B, 0.0, 1.0);
+          R = clamp(r, 0.0, 1.0);
+          G = clamp(g, 0.0, 1.0);
+        #endif
+        #ifdef CURVE
+          R = sqrt(R);
+          G = sqrt(G);
+          B = sqrt(B);
+          R = CURVED(R);
+          G = CURVED(G);
+          B = CURVED(B);
+        #endif
+        }
+        void quad(float k, float y, out vec4 a, out vec4 b, out vec4 c) {
+          float red = is_red(y);
+          vec4 nl, n, nr, l, m, r, sl, s, sr, low;
+          vec4 nn = row_of_one(k, y - 2.0, red);
+          row_of_three(k, y - 1.0, 1.0 - red, nl, n, nr);
+          row_of_three(k, y, red, l, m, r);
+          row_of_three(k, y + 1.0, 1.0 - red, sl, s, sr);
+          vec4 ss = row_of_one(k, y + 2.0, red);
+          debayer(nn, nl, n, nr, l, m, r, sl, s, sr, ss, red, a, b, c, low);
+        #ifdef DETAIL
+          // What stands out from the blur: small differences are noise, and go; larger ones grow.
+          vec4 high = 0.25 * (a + c) + 0.5 * b - low;
+          vec4 small = clamp(high, -detail.y, detail.y);
+          high = detail.x * (high - small) - small;
+          a = clamp(a + high, 0.0, 1.0);
+          b = clamp(b + high, 0.0, 1.0);
+          c = clamp(c + high, 0.0, 1.0);
+        #endif
+        #ifdef SHADING
+          vec3 gains = gains_at(4.0 * k + 1.5, y);
+          a = min(a * gains.r, 1.0);
+          b = min(b * gains.g, 1.0);
+          c = min(c * gains.b, 1.0);
+        #endif
+          treat4(a, b, c);
+        }
+        void pairs(float k, float y, out vec2 a, out vec2 b, out vec2 c) {
+          float top = 2.0 * y;
+          float bottom = min(top + 1.0, last.y);
+          float red = is_red(top);
+          float other = is_red(bottom);
+          vec4 nl, n, nr, l, m, r, sl, s, sr, tl, t, tr, low, d, e, f, g, h, i;
+          vec4 nn = row_of_one(k, top - 2.0, red);
+          row_of_three(k, top - 1.0, 1.0 - red, nl, n, nr);
+          row_of_three(k, top, red, l, m, r);
+          row_of_three(k, top + 1.0, 1.0 - red, sl, s, sr);
+          row_of_three(k, top + 2.0, red, tl, t, tr);
+          vec4 tt = row_of_one(k, top + 3.0, 1.0 - red);
+          debayer(nn, nl, n, nr, l, m, r, sl, s, sr, t, red, d, e, f, low);
+          if (bottom > top) {
+            debayer(n, l, m, r, sl, s, sr, tl, t, tr, tt, other, g, h, i, low);
+          } else {
+            g = d;
+            h = e;
+            i = f;
+          }
+          d += g;
+          e += h;
+          f += i;
+        #ifdef EDGE
+          float over = last.x - 4.0 * k;
+          if (over < 0.5) { d.g = d.r; e.g = e.r; f.g = f.r; }
+          if (over < 2.5) { d.a = d.b; e.a = e.b; f.a = f.b; }
+        #endif
+          // The curve is put on the mean of the light, not the mean on the curve.
+          vec4 p = vec4(0.25 * (d.rb + d.ga), 0.0, 0.0);
+          vec4 q = vec4(0.25 * (e.rb + e.ga), 0.0, 0.0);
+          vec4 o = vec4(0.25 * (f.rb + f.ga), 0.0, 0.0);
+        #ifdef SHADING
+          vec3 gains = gains_at(4.0 * k + 1.5, top + 0.5);
+          p = min(p * gains.r, 1.0);
+          q = min(q * gains.g, 1.0);
+          o = min(o * gains.b, 1.0);
+        #endif
+          treat4(p, q, o);
+          a = p.xy;
+          b = q.xy;
+          c = o.xy;
+        }
+
+        """
+
+    /// A cell that stands out from its eight neighbours of the same colour is replaced by the nearest of them.
+    private static let conditioning = """
+        uniform float defect;
+        vec4 conditioned(float k, float y) {
+          vec4 c = plain(k, y);
+        #ifdef DEFECTS
+          vec4 l, r, nl, n, nr, sl, s, sr, m;
+          shifted(k, y, l, m, r);
+          shifted(k, y - 2.0, nl, n, nr);
+          shifted(k, y + 2.0, sl, s, sr);
+          vec4 w = vec4(l.ba, m.rg);
+          vec4 e = vec4(m.ba, r.rg);
+          vec4 nw = vec4(nl.ba, n.rg);
+          vec4 ne = vec4(n.ba, nr.rg);
+          vec4 sw = vec4(sl.ba, s.rg);
+          vec4 se = vec4(s.ba, sr.rg);
+          vec4 high = max(max(max(w, e), max(n, s)), max(max(nw, ne), max(sw, se)));
+          vec4 low = min(min(min(w, e), min(n, s)), min(min(nw, ne), min(sw, se)));
+          c = mix(c, high, step(high + defect, c));
+          c = mix(c, low, step(c, low - defect));
+        #endif
+          return c;
+        }
+
+        """
+
+    static let conditionedBytes =
+        conditioning + """
+            void main() {
+              vec2 p = floor(gl_FragCoord.xy) - origin;
+              gl_FragColor = conditioned(p.x, p.y);
+            }
+            """
+
+    static let conditionedWords =
+        conditioning + """
+            void main() {
+              vec2 p = floor(gl_FragCoord.xy) - origin;
+              float k = floor(0.5 * p.x + 0.01);
+              vec4 c = conditioned(k, p.y);
+              vec2 v = floor(65535.0 * (p.x - 2.0 * k > 0.5 ? c.ba : c.rg) + 0.5);
+              vec2 high = floor(v / 256.0);
+              gl_FragColor = vec4(v.x - 256.0 * high.x, high.x, v.y - 256.0 * high.y, high.y) / 255.0;
+            }
+            """
+
+    /// A tile: means over eight by eight places of it.
+    static let statistics = """
+        uniform vec2 tile;
+        uniform vec2 inner;
+        void main() {
+          vec2 p = floor(gl_FragCoord.xy) - origin;
+          vec3 sum = vec3(0.0);
+          float focus = 0.0;
+          for (int j = 0; j < 8; j++) {
+            for (int i = 0; i < 8; i++) {
+              vec2 at = (p + (vec2(float(i), float(j)) + 0.5) / 8.0) * tile;
+              vec4 a, b, c;
+              quad(clamp(floor(0.25 * at.x), inner.x, inner.y), floor(at.y), a, b, c);
+              sum += vec3(dot(a, vec4(0.25)), dot(b, vec4(0.25)), dot(c, vec4(0.25)));
+              vec4 sharp = FOCUS;
+              vec3 steps = abs(sharp.gba - sharp.rgb);
+              focus += steps.r + steps.g + steps.b;
+            }
+          }
+        #ifdef IDENTITY
+          gl_FragColor = vec4(sum / 64.0, focus / 24.0);
+        #else
+          gl_FragColor = vec4(matrix * sum / 64.0 + offset, focus / 24.0);
+        #endif
+        }
+        """
+}

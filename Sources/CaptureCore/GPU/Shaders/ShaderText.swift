@@ -1,0 +1,418 @@
+/// The text of camd's shaders (GLSL ES 1.00, the language of GLES 2.0).
+///
+/// A fragment shader has three parts. The *planes* fetch 32-bit texels: four bytes of a row, whatever they are. The *source*
+/// makes of these the three components of pixels 4k to 4k+3 of row y: `quad(k, y)`; and their means over two rows, by pairs:
+/// `pairs(k, y)`. The *output* changes the colours and packs what it gets into 32-bit texels of a plane. Every source goes with
+/// every output.
+///
+/// A row's last quad may have fewer than four pixels, and a debayer looks beyond a frame's edges: there a slower variant of the
+/// same text is drawn (`TAIL`, `EDGE`), in one or two columns of texels, so that the rest need not ask.
+enum ShaderText {
+    static let vertex = """
+        attribute vec2 corner;
+        void main() { gl_Position = vec4(corner, 0.0, 1.0); }
+        """
+
+    /// What a shader reads.
+    enum Source: Hashable, Sendable {
+        /// A frame as it came. `bytePlanes`: planes that are imported as single bytes, since their rows do not begin at
+        /// multiples of four.
+        case frame(PixelReading, bytePlanes: [Bool])
+        /// A picture of the GPU's own, one texel a pixel, sampled anywhere.
+        case picture(smooth: Bool, isRGB: Bool)
+
+        var isRGB: Bool {
+            switch self {
+            case .frame(let reading, _): reading.isRGB
+            case .picture(_, let isRGB): isRGB
+            }
+        }
+    }
+
+    /// What a shader writes; a texel is four bytes.
+    enum Output: String, Hashable, Sendable {
+        /// Four luma samples.
+        case luma
+        /// Two chroma samples, U before V.
+        case chromaPairs
+        /// Four U samples.
+        case chromaU
+        /// Four V samples.
+        case chromaV
+        /// One pixel: R, G, B and full opacity.
+        case pixels
+        /// Four cells of a sensor, or two of them as 16-bit words: conditioned, but not yet colours.
+        case cellBytes
+        case cellWords
+        /// One tile of the frame: means of R, G and B before any gain, and a measure of focus.
+        case statistics
+    }
+
+    /// Where in the frame it is drawn.
+    enum Place: Hashable, Sendable {
+        case inside
+        /// In columns where a quad may reach over the frame's left or right edge.
+        case edge
+    }
+
+    /// What is compiled in.
+    struct Features: Hashable, Sendable {
+        /// The colours need no change.
+        var isIdentity = false
+        var balances = false
+        var hasShading = false
+        var replacesDefects = false
+        var hasMatrix = false
+        var hasCurve = false
+        var treatsDetail = false
+
+        init(isIdentity: Bool) { self.isIdentity = isIdentity }
+
+        init(_ look: Look, isIdentity: Bool) {
+            self.isIdentity = isIdentity
+            balances = look.black != 0 || look.white != 1 || look.balance != [1, 1, 1]
+            hasShading = look.shading != nil
+            hasMatrix = look.matrix != Look.identity
+            hasCurve = look.curve != .linear
+            treatsDetail = look.sharpening != 0 || look.noise != 0
+        }
+    }
+
+    static func fragment(
+        _ source: Source, _ output: Output, _ place: Place, _ features: Features
+    ) -> String {
+        var text = ""
+        func define(_ name: String, _ isSet: Bool) { if isSet { text += "#define \(name) 1\n" } }
+        define("IDENTITY", features.isIdentity)
+        define("BALANCE", features.balances)
+        define("SHADING", features.hasShading)
+        define("DEFECTS", features.replacesDefects)
+        define("MATRIX", features.hasMatrix)
+        define("CURVE", features.hasCurve)
+        define("DETAIL", features.treatsDetail)
+        define("EDGE", place == .edge)
+        text += prelude
+        // What tells sharpness best: brightness, or the green that most cells have.
+        text += "#define FOCUS \(source.isRGB ? "b" : "a")\n"
+        switch source {
+        case .frame(let reading, let bytePlanes):
+            for (index, isBytes) in bytePlanes.enumerated() { text += plane(index, isBytes) }
+            text += self.source(reading)
+        case .picture(let smooth, _): text += picture(smooth)
+        }
+        return text + self.output(output)
+    }
+
+    private static let prelude = """
+        #ifdef GL_FRAGMENT_PRECISION_HIGH
+        precision highp float;
+        #else
+        precision mediump float;
+        #endif
+        uniform vec2 origin;
+        uniform vec2 last;
+        uniform mat3 matrix;
+        uniform vec3 offset;
+
+        """
+
+    /// A plane's texel: four bytes from byte 4x of row y on.
+    private static func plane(_ index: Int, _ isBytes: Bool) -> String {
+        let head = """
+            uniform sampler2D plane\(index);
+            uniform vec2 inverse\(index);
+
+            """
+        let fetch = "texture2D(plane\(index), (vec2(x, y) + 0.5) * inverse\(index))"
+        guard isBytes else { return head + "vec4 at\(index)(float x, float y) { return \(fetch); }\n" }
+        return head + """
+            float byte\(index)(float x, float y) { return \(fetch).r; }
+            vec4 at\(index)(float x, float y) {
+              float b = 4.0 * x;
+              return vec4(byte\(index)(b, y), byte\(index)(b + 1.0, y), byte\(index)(b + 2.0, y), byte\(index)(b + 3.0, y));
+            }
+
+            """
+    }
+
+    private static func source(_ reading: PixelReading) -> String {
+        switch reading {
+        case .packed422(let y0, let y1, let u, let v):
+            let (y0, y1, u, v) = (letter(y0), letter(y1), letter(u), letter(v))
+            return quads(
+                """
+                  vec4 s = at0(2.0 * k, y);
+                  vec4 t = at0(2.0 * k + 1.0, y);
+                  a = vec4(s.\(y0)\(y1), t.\(y0)\(y1));
+                  b = vec4(s.\(u)\(u), t.\(u)\(u));
+                  c = vec4(s.\(v)\(v), t.\(v)\(v));
+                """)
+        case .semiPlanar(let across, let down, let isSwapped):
+            let row = down == 2 ? "floor(0.5 * y)" : "y"
+            let (first, second) = isSwapped ? ("c", "b") : ("b", "c")
+            guard across == 2 else {
+                return quads(
+                    """
+                      vec4 s = at1(2.0 * k, \(row));
+                      vec4 t = at1(2.0 * k + 1.0, \(row));
+                      a = at0(k, y);
+                      \(first) = vec4(s.rb, t.rb);
+                      \(second) = vec4(s.ga, t.ga);
+                    """)
+            }
+            return quads(
+                """
+                  vec4 s = at1(k, \(row));
+                  a = at0(k, y);
+                  \(first) = s.rrbb;
+                  \(second) = s.ggaa;
+                """)
+        case .planar(_, let down, let isSwapped):
+            let row = down == 2 ? "floor(0.5 * y)" : "y"
+            let (first, second) = isSwapped ? ("c", "b") : ("b", "c")
+            // The two samples that belong to four pixels are half a texel.
+            return "vec4 half_of(vec4 s, float k) { return mod(k, 2.0) > 0.5 ? s.bbaa : s.rrgg; }\n"
+                + quads(
+                    """
+                      float row = \(row);
+                      float column = floor(0.5 * k);
+                      a = at0(k, y);
+                      \(first) = half_of(at1(column, row), k);
+                      \(second) = half_of(at2(column, row), k);
+                    """)
+        case .grey(let depth):
+            return cells(depth)
+                + quads("  a = cells(k, y);\n  b = vec4(128.0 / 255.0);\n  c = b;\n")
+        case .rgb(let bytes, let r, let g, let b):
+            return quads(bytes == 4 ? rgb4(r, g, b) : rgb3(isRedFirst: r == 0))
+        case .rgb565:
+            return quads(
+                """
+                  vec4 s = at0(2.0 * k, y);
+                  vec4 t = at0(2.0 * k + 1.0, y);
+                  vec4 w = floor(255.0 * vec4(s.rb, t.rb) + 0.5) + 256.0 * floor(255.0 * vec4(s.ga, t.ga) + 0.5);
+                  a = floor(w / 2048.0);
+                  b = floor((w - 2048.0 * a) / 32.0);
+                  c = (w - 2048.0 * a - 32.0 * b) / 31.0;
+                  a = a / 31.0;
+                  b = b / 63.0;
+                """)
+        case .bayer(let order, let depth): return cells(depth) + BayerText.source(order)
+        }
+    }
+
+    private static func letter(_ index: Int) -> String { ["r", "g", "b", "a"][index] }
+
+    private static func rgb4(_ r: Int, _ g: Int, _ b: Int) -> String {
+        let (r, g, b) = (letter(r), letter(g), letter(b))
+        return """
+              vec4 s = at0(4.0 * k, y);
+              vec4 t = at0(4.0 * k + 1.0, y);
+              vec4 u = at0(4.0 * k + 2.0, y);
+              vec4 v = at0(4.0 * k + 3.0, y);
+              a = vec4(s.\(r), t.\(r), u.\(r), v.\(r));
+              b = vec4(s.\(g), t.\(g), u.\(g), v.\(g));
+              c = vec4(s.\(b), t.\(b), u.\(b), v.\(b));
+            """
+    }
+
+    private static func rgb3(isRedFirst: Bool) -> String {
+        """
+          vec4 s = at0(3.0 * k, y);
+          vec4 t = at0(3.0 * k + 1.0, y);
+          vec4 u = at0(3.0 * k + 2.0, y);
+          \(isRedFirst ? "a" : "c") = vec4(s.r, s.a, t.b, u.g);
+          b = vec4(s.g, t.r, t.a, u.b);
+          \(isRedFirst ? "c" : "a") = vec4(s.b, t.g, u.r, u.a);
+        """
+    }
+
+    /// `cells(k, y)`: samples 4k to 4k+3 of a row of a plane of single samples, from 0 to 1.
+    static func cells(_ depth: PixelReading.Depth) -> String {
+        switch depth {
+        case .bytes: "vec4 cells(float k, float y) { return at0(k, y); }\n"
+        case .words(let bits):
+            """
+            vec4 cells(float k, float y) {
+              vec4 s = at0(2.0 * k, y);
+              vec4 t = at0(2.0 * k + 1.0, y);
+              return (vec4(s.rb, t.rb) + 256.0 * vec4(s.ga, t.ga)) * \(255.0 / Double((1 << bits) - 1));
+            }
+
+            """
+        case .mipi10:
+            // Four samples are five bytes: the high eight bits of each, then the low two of all.
+            """
+            vec4 cells(float k, float y) {
+              float texel = floor(1.25 * k + 0.01);
+              float part = mod(k, 4.0);
+              vec4 s = at0(texel, y);
+              vec4 t = at0(texel + 1.0, y);
+              vec4 high = part < 0.5 ? s : part < 1.5 ? vec4(s.gba, t.r) : part < 2.5 ? vec4(s.ba, t.rg) : vec4(s.a, t.rgb);
+              float byte = floor(255.0 * (part < 0.5 ? t.r : part < 1.5 ? t.g : part < 2.5 ? t.b : t.a) + 0.5);
+              vec4 low = mod(floor(vec4(byte, byte / 4.0, byte / 16.0, byte / 64.0)), 4.0);
+              return (1020.0 * high + low) / 1023.0;
+            }
+
+            """
+        case .mipi12:
+            // Two samples are three bytes: the high eight bits of each, then the low four of both.
+            """
+            vec4 cells(float k, float y) {
+              float texel = floor(1.5 * k + 0.01);
+              vec4 s = at0(texel, y);
+              vec4 t = at0(texel + 1.0, y);
+              bool isLate = mod(k, 2.0) > 0.5;
+              vec4 high = isLate ? vec4(s.ba, t.gb) : vec4(s.rg, s.a, t.r);
+              vec2 bytes = floor(255.0 * (isLate ? t.ra : vec2(s.b, t.g)) + 0.5);
+              vec4 low = mod(floor(vec4(bytes.x, bytes.x / 16.0, bytes.y, bytes.y / 16.0)), 16.0);
+              return (4080.0 * high + low) / 4095.0;
+            }
+
+            """
+        }
+    }
+
+    /// `quad` with this body, and `pairs` on top of it. Beyond the last pixel and the last row these are repeated.
+    private static func quads(_ body: String) -> String {
+        """
+        void whole_quad(float k, float y, out vec4 a, out vec4 b, out vec4 c) {
+        \(body)
+        }
+        #ifdef EDGE
+        vec4 repeated(vec4 s, float n) { return n > 2.5 ? s : n > 1.5 ? s.rgbb : n > 0.5 ? s.rggg : s.rrrr; }
+        void quad(float k, float y, out vec4 a, out vec4 b, out vec4 c) {
+          float n = last.x - 4.0 * k;
+          whole_quad(k, y, a, b, c);
+          a = repeated(a, n);
+          b = repeated(b, n);
+          c = repeated(c, n);
+        }
+        #else
+        void quad(float k, float y, out vec4 a, out vec4 b, out vec4 c) { whole_quad(k, y, a, b, c); }
+        #endif
+        \(meansOfQuads)
+        """
+    }
+
+    private static let meansOfQuads = """
+        void pairs(float k, float y, out vec2 a, out vec2 b, out vec2 c) {
+          vec4 d, e, f, g, h, i;
+          quad(k, 2.0 * y, d, e, f);
+          quad(k, min(2.0 * y + 1.0, last.y), g, h, i);
+          d += g;
+          e += h;
+          f += i;
+          a = 0.25 * (d.rb + d.ga);
+          b = 0.25 * (e.rb + e.ga);
+          c = 0.25 * (f.rb + f.ga);
+        }
+
+        """
+
+    /// The picture at any place: `across` and `down` map a pixel of the output, at its centre, to a place of the picture from
+    /// 0 to 1; `footprint` is half a pixel of the output in these terms.
+    private static func picture(_ smooth: Bool) -> String {
+        let sample =
+            smooth
+            ? """
+              vec2 u = 0.5 * footprint_x;
+              vec2 v = 0.5 * footprint_y;
+              return 0.25 * (texture2D(plane0, p - u - v) + texture2D(plane0, p + u - v) + texture2D(plane0, p - u + v)
+                + texture2D(plane0, p + u + v)).rgb;
+            """ : "  return texture2D(plane0, p).rgb;"
+        return """
+            uniform sampler2D plane0;
+            uniform vec3 across;
+            uniform vec3 down;
+            uniform vec2 footprint_x;
+            uniform vec2 footprint_y;
+            vec3 sample_at(float x, float y) {
+              vec3 q = vec3(x + 0.5, y + 0.5, 1.0);
+              vec2 p = vec2(dot(across, q), dot(down, q));
+            \(sample)
+            }
+            void quad(float k, float y, out vec4 a, out vec4 b, out vec4 c) {
+              vec3 s = sample_at(4.0 * k, y);
+              vec3 t = sample_at(min(4.0 * k + 1.0, last.x), y);
+              vec3 u = sample_at(min(4.0 * k + 2.0, last.x), y);
+              vec3 v = sample_at(min(4.0 * k + 3.0, last.x), y);
+              a = vec4(s.r, t.r, u.r, v.r);
+              b = vec4(s.g, t.g, u.g, v.g);
+              c = vec4(s.b, t.b, u.b, v.b);
+            }
+            \(meansOfQuads)
+            """
+    }
+
+    private static func output(_ output: Output) -> String {
+        switch output {
+        case .luma:
+            """
+            void main() {
+              vec2 p = floor(gl_FragCoord.xy) - origin;
+              vec4 a, b, c;
+              quad(p.x, p.y, a, b, c);
+            #ifdef IDENTITY
+              gl_FragColor = a;
+            #else
+              gl_FragColor = matrix[0].x * a + matrix[1].x * b + matrix[2].x * c + offset.x;
+            #endif
+            }
+            """
+        case .chromaPairs:
+            """
+            void main() {
+              vec2 p = floor(gl_FragCoord.xy) - origin;
+              vec2 a, b, c;
+              pairs(p.x, p.y, a, b, c);
+            #ifdef IDENTITY
+              gl_FragColor = vec4(b.x, c.x, b.y, c.y);
+            #else
+              vec2 u = matrix[0].y * a + matrix[1].y * b + matrix[2].y * c + offset.y;
+              vec2 v = matrix[0].z * a + matrix[1].z * b + matrix[2].z * c + offset.z;
+              gl_FragColor = vec4(u.x, v.x, u.y, v.y);
+            #endif
+            }
+            """
+        case .chromaU, .chromaV:
+            """
+            void main() {
+              vec2 p = floor(gl_FragCoord.xy) - origin;
+              vec2 a, b, c, d, e, f;
+              pairs(2.0 * p.x, p.y, a, b, c);
+              pairs(2.0 * p.x + 1.0, p.y, d, e, f);
+            #ifdef IDENTITY
+              gl_FragColor = vec4(\(output == .chromaU ? "b, e" : "c, f"));
+            #else
+              gl_FragColor = matrix[0].\(row(output)) * vec4(a, d) + matrix[1].\(row(output)) * vec4(b, e)
+                + matrix[2].\(row(output)) * vec4(c, f) + offset.\(row(output));
+            #endif
+            }
+            """
+        case .pixels:
+            """
+            void main() {
+              vec2 p = floor(gl_FragCoord.xy) - origin;
+              float k = floor(0.25 * p.x + 0.01);
+              float n = p.x - 4.0 * k;
+              vec4 a, b, c;
+              quad(k, p.y, a, b, c);
+              vec4 one = n < 0.5 ? vec4(1.0, 0.0, 0.0, 0.0) : n < 1.5 ? vec4(0.0, 1.0, 0.0, 0.0)
+                : n < 2.5 ? vec4(0.0, 0.0, 1.0, 0.0) : vec4(0.0, 0.0, 0.0, 1.0);
+              vec3 s = vec3(dot(a, one), dot(b, one), dot(c, one));
+            #ifdef IDENTITY
+              gl_FragColor = vec4(s, 1.0);
+            #else
+              gl_FragColor = vec4(matrix * s + offset, 1.0);
+            #endif
+            }
+            """
+        case .cellBytes: BayerText.conditionedBytes
+        case .cellWords: BayerText.conditionedWords
+        case .statistics: BayerText.statistics
+        }
+    }
+
+    private static func row(_ output: Output) -> String { output == .chromaU ? "y" : "z" }
+}

@@ -1,0 +1,19 @@
+import CaptureCore
+import GoldenSupport
+import Testing
+
+/// Every format in, every kind of picture out, held against numpy (Tests/Golden).
+@Suite struct GoldenTests {
+    static let folder = String(#filePath.dropLast("CaptureCoreTests/GoldenTests.swift".count)) + "Golden"
+
+    @Test(arguments: [2, 3])
+    func `every format becomes what the reference says, within 2 of 255`(_ version: Int) throws {
+        let (golden, bytes) = try Golden.load(Self.folder)
+        #expect(golden.cases.count >= 130)
+        let developer = try Developer(version: version)
+        for item in golden.cases {
+            let differences = try item.differences(developer, bytes)
+            #expect(differences.isEmpty, "\(differences)")
+        }
+    }
+}

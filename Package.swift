@@ -42,6 +42,10 @@ let package = Package(
             name: "copy-out", dependencies: ["CaptureCore", "LinuxSystem"], path: "Benchmarks/CopyOut",
             swiftSettings: ours),
 
+        .executableTarget(
+            name: "gpu-time", dependencies: ["CaptureCore", "LinuxSystem", "CEGL"], path: "Benchmarks/GPUTime",
+            swiftSettings: ours),
+
         // For `make sanitize`, else empty. All tests are one program, so one target that brings it is enough.
         .target(
             name: "CSanitizers", path: "Tests/Sanitizers", exclude: ["lsan.supp", "lsan-x264.supp"],

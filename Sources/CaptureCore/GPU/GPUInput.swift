@@ -56,6 +56,12 @@ final class GPUInput {
         }
     }
 
+    /// The same of rows.
+    var innerRows: Range<Int> {
+        guard case .frame(let reading, _) = source, reading.isBayer else { return 0..<height }
+        return height > 4 ? 2..<height - 2 : 0..<0
+    }
+
     var features: ShaderText.Features {
         guard let look else { return ShaderText.Features(isIdentity: false) }
         return ShaderText.Features(look, isIdentity: false)

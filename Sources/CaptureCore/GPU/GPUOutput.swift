@@ -142,7 +142,13 @@ final class GPUOutput {
                 features: ShaderText.Features(isIdentity: false)
             ) { program in
                 program.set("tile", Double(input.width) / Double(columns), Double(input.height) / Double(rows))
-                program.set("inner", Double(inner.lowerBound), Double(max(inner.lowerBound, inner.upperBound - 1)))
+                let rows = input.innerRows
+                program.set(
+                    "inner",
+                    [
+                        Double(inner.lowerBound), Double(max(inner.lowerBound, inner.upperBound - 1)),
+                        Double(rows.lowerBound), Double(max(rows.lowerBound, rows.upperBound - 1)),
+                    ])
             }
             return [statistics]
         case .nv12:

@@ -21,37 +21,63 @@ final class GPUPass {
     ) throws(CamdError) {
         var features = features ?? input.features
         features.isIdentity = transform.isIdentity
+        features.isES3 = display.isES3
         (x, y) = (area.x, area.y)
-        let inner = Self.inner(input, output, area.width)
-        var draws: [Draw] = []
-        for (place, columns) in [
-            (ShaderText.Place.edge, 0..<inner.lowerBound), (.inside, inner), (.edge, inner.upperBound..<area.width),
-        ] where !columns.isEmpty {
+        let columns = Self.innerColumns(input, output, area.width)
+        let rows = Self.innerRows(input, output, area.height)
+        func program(_ place: ShaderText.Place) throws(CamdError) -> GPUProgram {
             let text = ShaderText.fragment(input.source, output, place, features)
-            let program: GPUProgram
-            if place == .edge, let same = draws.first(where: { $0.rectangle.x == area.x }), inner.lowerBound > 0 {
-                program = same.program
-            } else {
-                program = try GPUProgram(display, text, what: "\(input.source) to \(output.rawValue)")
-                input.setUniforms(program)
-                program.set("matrix", columns: transform.rows)
-                program.set("offset", transform.offset)
-                more(program)
+            let program = try GPUProgram(display, text, what: "\(input.source) to \(output.rawValue)")
+            input.setUniforms(program)
+            program.set("matrix", columns: transform.rows)
+            program.set("offset", transform.offset)
+            more(program)
+            return program
+        }
+        var draws: [Draw] = []
+        if !columns.isEmpty, !rows.isEmpty {
+            draws.append(Draw(program: try program(.inside), rectangle: Self.rectangle(area, columns, rows)))
+        }
+        let edges = [
+            (0..<area.width, 0..<rows.lowerBound), (0..<area.width, rows.upperBound..<area.height),
+            (0..<columns.lowerBound, rows), (columns.upperBound..<area.width, rows),
+        ].filter { !$0.0.isEmpty && !$0.1.isEmpty }
+        if !edges.isEmpty {
+            let program = try program(.edge)
+            for (columns, rows) in edges {
+                draws.append(Draw(program: program, rectangle: Self.rectangle(area, columns, rows)))
             }
-            draws.append(
-                Draw(
-                    program: program,
-                    rectangle: GPURectangle(
-                        x: area.x + columns.lowerBound, y: area.y, width: columns.count, height: area.height)))
         }
         self.draws = draws
+    }
+
+    private static func rectangle(_ area: GPURectangle, _ columns: Range<Int>, _ rows: Range<Int>) -> GPURectangle {
+        GPURectangle(
+            x: area.x + columns.lowerBound, y: area.y + rows.lowerBound, width: columns.count, height: rows.count)
     }
 
     /// Draws into the bound framebuffer from the bound textures.
     func draw() { for draw in draws { draw.program.draw(draw.rectangle, from: (x, y)) } }
 
+    /// The rows of the output that the fast text may draw.
+    private static func innerRows(_ input: GPUInput, _ output: ShaderText.Output, _ texels: Int) -> Range<Int> {
+        let rows = input.innerRows
+        let range: Range<Int>
+        switch output {
+        case .luma, .pixels, .cellBytes, .cellWords: range = rows
+        // Two rows of the frame are one of chroma.
+        case .chromaPairs, .chromaU, .chromaV:
+            if case .picture = input.source { return 0..<texels }
+            let low = (rows.lowerBound + 1) / 2
+            range = low..<max(low, rows.upperBound / 2)
+        case .statistics: return 0..<texels
+        }
+        let low = min(range.lowerBound, texels)
+        return low..<max(low, min(range.upperBound, texels))
+    }
+
     /// The texels of a row that the fast text may draw.
-    private static func inner(_ input: GPUInput, _ output: ShaderText.Output, _ texels: Int) -> Range<Int> {
+    private static func innerColumns(_ input: GPUInput, _ output: ShaderText.Output, _ texels: Int) -> Range<Int> {
         let quads = input.innerQuads
         let range: Range<Int>
         switch output {

@@ -11,7 +11,7 @@ final class GPUProgram {
     /// Compiles and links (glCompileShader, glLinkProgram), and makes it the current program, so that inputs can be set.
     /// `what`: for messages.
     init(_ display: GPUDisplay, _ text: String, what: String) throws(CamdError) {
-        let vertex = try Self.compile(GLenum(GL_VERTEX_SHADER), ShaderText.vertex, what)
+        let vertex = try Self.compile(GLenum(GL_VERTEX_SHADER), ShaderText.vertex(isES3: display.isES3), what)
         defer { glDeleteShader(vertex) }
         let fragment = try Self.compile(GLenum(GL_FRAGMENT_SHADER), text, what)
         defer { glDeleteShader(fragment) }

@@ -14,6 +14,12 @@ enum BayerText {
             \(rows)
             \(filters)
             \(colours)
+            #ifdef EDGE
+            \(edgeMeans)
+            #else
+            \(means(order))
+            #endif
+            \(pairs)
             """
     }
 
@@ -23,12 +29,12 @@ enum BayerText {
         uniform vec4 gain_blue;
         uniform vec4 lift_red;
         uniform vec4 lift_blue;
+        float is_red(float y) { return mod(y + red_row, 2.0) < 0.5 ? 1.0 : 0.0; }
+        #ifdef EDGE
         float mirrored(float y) {
           y = abs(y);
           return y > last.y ? 2.0 * last.y - y : y;
         }
-        float is_red(float y) { return mod(y + red_row, 2.0) < 0.5 ? 1.0 : 0.0; }
-        #ifdef EDGE
         float cell(float x, float y) {
           x = abs(x);
           x = x > last.x ? 2.0 * last.x - x : x;
@@ -51,12 +57,11 @@ enum BayerText {
         }
         #else
         void shifted(float k, float y, out vec4 l, out vec4 c, out vec4 r) {
-          float m = mirrored(y);
-          l = cells(k - 1.0, m);
-          c = cells(k, m);
-          r = cells(k + 1.0, m);
+          l = cells(k - 1.0, y);
+          c = cells(k, y);
+          r = cells(k + 1.0, y);
         }
-        vec4 plain(float k, float y) { return cells(k, mirrored(y)); }
+        vec4 plain(float k, float y) { return cells(k, y); }
         #endif
         void row_of_three(float k, float y, float red, out vec4 l, out vec4 c, out vec4 r) {
           shifted(k, y, l, c, r);
@@ -104,9 +109,6 @@ enum BayerText {
             G = pick(c, g);
             B = pick(h, c);
           }
-          R = clamp(R, 0.0, 1.0);
-          G = clamp(G, 0.0, 1.0);
-          B = clamp(B, 0.0, 1.0);
           low = 0.25 * c + 0.125 * (ns + we) + 0.0625 * d;
         }
 
@@ -166,6 +168,9 @@ enum BayerText {
           row_of_three(k, y + 1.0, 1.0 - red, sl, s, sr);
           vec4 ss = row_of_one(k, y + 2.0, red);
           debayer(nn, nl, n, nr, l, m, r, sl, s, sr, ss, red, a, b, c, low);
+          a = clamp(a, 0.0, 1.0);
+          b = clamp(b, 0.0, 1.0);
+          c = clamp(c, 0.0, 1.0);
         #ifdef DETAIL
           // What stands out from the blur: small differences are noise, and go; larger ones grow.
           vec4 high = 0.25 * (a + c) + 0.5 * b - low;
@@ -183,11 +188,14 @@ enum BayerText {
         #endif
           treat4(a, b, c);
         }
-        void pairs(float k, float y, out vec2 a, out vec2 b, out vec2 c) {
-          float top = 2.0 * y;
-          float bottom = min(top + 1.0, last.y);
+
+        """
+
+    /// `mean_light`: the means of two by two pixels, for two of these. Here pixel by pixel: beyond the frame's last ones these
+    /// are repeated.
+    private static let edgeMeans = """
+        void mean_light(float k, float top, out vec2 R, out vec2 G, out vec2 B) {
           float red = is_red(top);
-          float other = is_red(bottom);
           vec4 nl, n, nr, l, m, r, sl, s, sr, tl, t, tr, low, d, e, f, g, h, i;
           vec4 nn = row_of_one(k, top - 2.0, red);
           row_of_three(k, top - 1.0, 1.0 - red, nl, n, nr);
@@ -196,9 +204,8 @@ enum BayerText {
           row_of_three(k, top + 2.0, red, tl, t, tr);
           vec4 tt = row_of_one(k, top + 3.0, 1.0 - red);
           debayer(nn, nl, n, nr, l, m, r, sl, s, sr, t, red, d, e, f, low);
-          if (bottom > top) {
-            debayer(n, l, m, r, sl, s, sr, tl, t, tr, tt, other, g, h, i, low);
-          } else {
+          debayer(n, l, m, r, sl, s, sr, tl, t, tr, tt, 1.0 - red, g, h, i, low);
+          if (top + 1.0 > last.y) {
             g = d;
             h = e;
             i = f;
@@ -206,17 +213,48 @@ enum BayerText {
           d += g;
           e += h;
           f += i;
-        #ifdef EDGE
           float over = last.x - 4.0 * k;
           if (over < 0.5) { d.g = d.r; e.g = e.r; f.g = f.r; }
           if (over < 2.5) { d.a = d.b; e.a = e.b; f.a = f.b; }
-        #endif
-          // The curve is put on the mean of the light, not the mean on the curve.
-          vec4 p = vec4(0.25 * (d.rb + d.ga), 0.0, 0.0);
-          vec4 q = vec4(0.25 * (e.rb + e.ga), 0.0, 0.0);
-          vec4 o = vec4(0.25 * (f.rb + f.ga), 0.0, 0.0);
+          R = 0.25 * (d.rb + d.ga);
+          G = 0.25 * (e.rb + e.ga);
+          B = 0.25 * (f.rb + f.ga);
+        }
+        """
+
+    /// The same inside of the frame, where the filters' means are filters themselves.
+    private static func means(_ order: PixelReading.BayerOrder) -> String {
+        let rows = [
+            ("n", "nn", "n"), ("nl", "n", "nr"), ("l", "m", "r"), ("sl", "s", "sr"), ("tl", "t", "tr"),
+            ("t", "tt", "t"),
+        ].map { (l: $0.0, c: $0.1, r: $0.2) }
+        let red = order.redRow == 0 ? "1.0" : "0.0"
+        let other = order.redRow == 0 ? "0.0" : "1.0"
+        return """
+            void mean_light(float k, float top, out vec2 R, out vec2 G, out vec2 B) {
+              vec4 nl, n, nr, l, m, r, sl, s, sr, tl, t, tr;
+              vec4 nn = row_of_one(k, top - 2.0, \(red));
+              row_of_three(k, top - 1.0, \(other), nl, n, nr);
+              row_of_three(k, top, \(red), l, m, r);
+              row_of_three(k, top + 1.0, \(other), sl, s, sr);
+              row_of_three(k, top + 2.0, \(red), tl, t, tr);
+              vec4 tt = row_of_one(k, top + 3.0, \(other));
+              R = \(MeanFilters.sum(0, order, rows: rows));
+              G = \(MeanFilters.sum(1, order, rows: rows));
+              B = \(MeanFilters.sum(2, order, rows: rows));
+            }
+            """
+    }
+
+    /// The curve is put on the mean of the light, not the mean on the curve.
+    private static let pairs = """
+        void pairs(float k, float y, out vec2 a, out vec2 b, out vec2 c) {
+          mean_light(k, 2.0 * y, a, b, c);
+          vec4 p = vec4(clamp(a, 0.0, 1.0), 0.0, 0.0);
+          vec4 q = vec4(clamp(b, 0.0, 1.0), 0.0, 0.0);
+          vec4 o = vec4(clamp(c, 0.0, 1.0), 0.0, 0.0);
         #ifdef SHADING
-          vec3 gains = gains_at(4.0 * k + 1.5, top + 0.5);
+          vec3 gains = gains_at(4.0 * k + 1.5, 2.0 * y + 0.5);
           p = min(p * gains.r, 1.0);
           q = min(q * gains.g, 1.0);
           o = min(o * gains.b, 1.0);
@@ -278,7 +316,7 @@ enum BayerText {
     /// A tile: means over eight by eight places of it.
     static let statistics = """
         uniform vec2 tile;
-        uniform vec2 inner;
+        uniform vec4 inner;
         void main() {
           vec2 p = floor(gl_FragCoord.xy) - origin;
           vec3 sum = vec3(0.0);
@@ -287,7 +325,7 @@ enum BayerText {
             for (int i = 0; i < 8; i++) {
               vec2 at = (p + (vec2(float(i), float(j)) + 0.5) / 8.0) * tile;
               vec4 a, b, c;
-              quad(clamp(floor(0.25 * at.x), inner.x, inner.y), floor(at.y), a, b, c);
+              quad(clamp(floor(0.25 * at.x), inner.x, inner.y), clamp(floor(at.y), inner.z, inner.w), a, b, c);
               sum += vec3(dot(a, vec4(0.25)), dot(b, vec4(0.25)), dot(c, vec4(0.25)));
               vec4 sharp = FOCUS;
               vec3 steps = abs(sharp.gba - sharp.rgb);

@@ -8,10 +8,13 @@
 /// A row's last quad may have fewer than four pixels, and a debayer looks beyond a frame's edges: there a slower variant of the
 /// same text is drawn (`TAIL`, `EDGE`), in one or two columns of texels, so that the rest need not ask.
 enum ShaderText {
-    static let vertex = """
-        attribute vec2 corner;
+    /// A triangle over all of the viewport.
+    static func vertex(isES3: Bool) -> String {
+        """
+        \(isES3 ? "#version 300 es\nin" : "attribute") vec2 corner;
         void main() { gl_Position = vec4(corner, 0.0, 1.0); }
         """
+    }
 
     /// What a shader reads.
     enum Source: Hashable, Sendable {
@@ -57,6 +60,8 @@ enum ShaderText {
 
     /// What is compiled in.
     struct Features: Hashable, Sendable {
+        /// In the language of GLES 3.0, where a texel can be fetched without arithmetic.
+        var isES3 = false
         /// The colours need no change.
         var isIdentity = false
         var balances = false
@@ -81,7 +86,7 @@ enum ShaderText {
     static func fragment(
         _ source: Source, _ output: Output, _ place: Place, _ features: Features
     ) -> String {
-        var text = ""
+        var text = features.isES3 ? es3 : ""
         func define(_ name: String, _ isSet: Bool) { if isSet { text += "#define \(name) 1\n" } }
         define("IDENTITY", features.isIdentity)
         define("BALANCE", features.balances)
@@ -91,23 +96,37 @@ enum ShaderText {
         define("CURVE", features.hasCurve)
         define("DETAIL", features.treatsDetail)
         define("EDGE", place == .edge)
+        if case .picture = source { define("PICTURE", true) }
         text += prelude
         // What tells sharpness best: brightness, or the green that most cells have.
         text += "#define FOCUS \(source.isRGB ? "b" : "a")\n"
         switch source {
         case .frame(let reading, let bytePlanes):
-            for (index, isBytes) in bytePlanes.enumerated() { text += plane(index, isBytes) }
+            for (index, isBytes) in bytePlanes.enumerated() { text += plane(index, isBytes, features.isES3) }
             text += self.source(reading)
         case .picture(let smooth, _): text += picture(smooth)
         }
         return text + self.output(output)
     }
 
+    /// The text is written in the language of GLES 2.0; these names make it the next one's.
+    private static let es3 = """
+        #version 300 es
+        #define texture2D texture
+        #define gl_FragColor written
+
+        """
+
     private static let prelude = """
         #ifdef GL_FRAGMENT_PRECISION_HIGH
         precision highp float;
         #else
         precision mediump float;
+        #endif
+        #if __VERSION__ >= 300
+        precision highp int;
+        precision highp sampler2D;
+        out vec4 written;
         #endif
         uniform vec2 origin;
         uniform vec2 last;
@@ -117,13 +136,17 @@ enum ShaderText {
         """
 
     /// A plane's texel: four bytes from byte 4x of row y on.
-    private static func plane(_ index: Int, _ isBytes: Bool) -> String {
+    private static func plane(_ index: Int, _ isBytes: Bool, _ isES3: Bool) -> String {
         let head = """
             uniform sampler2D plane\(index);
             uniform vec2 inverse\(index);
 
             """
-        let fetch = "texture2D(plane\(index), (vec2(x, y) + 0.5) * inverse\(index))"
+        let fetch =
+            isES3
+            // Beyond the edges a fetch would be of nothing at all.
+            ? "texelFetch(plane\(index), ivec2(x, y), 0)"
+            : "texture2D(plane\(index), (vec2(x, y) + 0.5) * inverse\(index))"
         guard isBytes else { return head + "vec4 at\(index)(float x, float y) { return \(fetch); }\n" }
         return head + """
             float byte\(index)(float x, float y) { return \(fetch).r; }
@@ -299,7 +322,11 @@ enum ShaderText {
         void pairs(float k, float y, out vec2 a, out vec2 b, out vec2 c) {
           vec4 d, e, f, g, h, i;
           quad(k, 2.0 * y, d, e, f);
+        #if defined(EDGE) || defined(PICTURE)
           quad(k, min(2.0 * y + 1.0, last.y), g, h, i);
+        #else
+          quad(k, 2.0 * y + 1.0, g, h, i);
+        #endif
           d += g;
           e += h;
           f += i;

@@ -92,7 +92,9 @@ final class GPUInput {
             program.set("lift_blue", row(lifts, 2, isRed: false))
         }
         program.set("camera", columns: look.matrix)
-        program.set("curve", array: look.curveCoefficients())
+        let curve = look.curveCoefficients()
+        program.set("curve", array: curve.terms)
+        program.set("toe", curve.slope)
         program.set("detail", look.sharpening, look.noise)
         guard let grid = look.shading else { return }
         program.set("shading", unit: Self.shadingUnit)

@@ -65,6 +65,8 @@ public final class GPUStage: @unchecked Sendable {
         let appliedGeneration = Atomic<UInt64>(0)
         let applied: EventCounter
         let wantsVideo = Atomic<Bool>(false)
+        /// Somebody wants all frames.
+        let wantsFrames = Atomic<Bool>(false)
         let video = Atomic<UInt64>(0)
         let lostGPUBehind = Atomic<UInt64>(0)
         let lostNoOutputBuffer = Atomic<UInt64>(0)
@@ -77,7 +79,8 @@ public final class GPUStage: @unchecked Sendable {
     /// `choice`: where output buffers may come from, in order; `stock`: what an earlier stage left of them. `writes`: what
     /// the source leaves in the CPU's caches. `ended` is called on the GL thread if it fails later.
     public init(
-        source: FramePool, writes: DriverWrites, look: Look = .neutral, videoColor: Colorimetry, choice: HeapChoice,
+        source: FramePool, writes: DriverWrites, look: Look = .neutral, videoColor: Colorimetry,
+        taps: [PictureTap] = [], choice: HeapChoice,
         stock: BufferStock = BufferStock(), ended: @escaping @Sendable (CamdError) -> Void
     ) throws(CamdError) {
         let waiting = Ring<FrameLease>(capacity: Self.waitingFrames)
@@ -87,7 +90,8 @@ public final class GPUStage: @unchecked Sendable {
         let thread = try OSThread("camd-gl", niceness: OSThread.workNiceness) {
             do throws(CamdError) {
                 let worker = try GPUWorker(
-                    source: source, writes: writes, look: look, videoColor: videoColor, choice: choice, stock: stock,
+                    source: source, writes: writes, look: look, videoColor: videoColor, taps: taps, choice: choice,
+                    stock: stock,
                     waiting: waiting, bell: bell, shared: shared)
                 start.succeed(worker.report, worker.videoLayout)
                 if let error = worker.run() { ended(error) }
@@ -127,7 +131,9 @@ public final class GPUStage: @unchecked Sendable {
     /// back to the driver at once.
     public func offer(_ frame: consuming FrameLease) {
         let wantsVideo = shared.wantsVideo.load(ordering: .acquiring)
-        guard wantsVideo || shared.hasOrders.load(ordering: .acquiring) else { return }
+        guard shared.wantsFrames.load(ordering: .acquiring) || shared.hasOrders.load(ordering: .acquiring) else {
+            return
+        }
         if let refused = waiting.push(frame) {
             if wantsVideo { shared.lostGPUBehind.wrappingAdd(1, ordering: .relaxed) }
             _ = consume refused

@@ -13,6 +13,7 @@ final class GPUWorker {
     private let chain: GPUChain
     private let video: GPUOutput
     private let still: GPUOutput
+    private let taps: [Tap]
     private let waiting: Ring<FrameLease>
     private let bell: EventCounter
     private let shared: GPUStage.Shared
@@ -25,7 +26,16 @@ final class GPUWorker {
     private let inFlight = Ring<InFlight>(capacity: 2)
     private var fenceDescriptor: Int32?
 
+    /// One more output, and its pictures that the GPU is at, oldest first.
+    private struct Tap {
+        var output: GPUOutput
+        var sink: any VideoSink
+        var drawing = Ring<FrameLease>(capacity: 2)
+    }
+
     private struct InFlight: ~Copyable {
+        /// A bit for each tap that gets a picture of the frame.
+        var taps: UInt64
         var capture: FrameLease
         var video: FrameLease?
         var still: FrameLease?
@@ -37,7 +47,8 @@ final class GPUWorker {
     private static let hangMilliseconds: Int32 = 5000
 
     init(
-        source pool: FramePool, writes: DriverWrites, look: Look, videoColor: Colorimetry, choice: HeapChoice,
+        source pool: FramePool, writes: DriverWrites, look: Look, videoColor: Colorimetry, taps wishes: [PictureTap],
+        choice: HeapChoice,
         stock: BufferStock, waiting: Ring<FrameLease>, bell: EventCounter, shared: GPUStage.Shared
     ) throws(CamdError) {
         var refusals = choice.refusals.map { PathRefusal(.output, $0.source.name, $0.reason) }
@@ -46,7 +57,10 @@ final class GPUWorker {
             display, pool, writes: writes.handling(isSoftwareGPU: display.isSoftware), look: look,
             refusals: &refusals)
         let view = PictureView(width: pool.layout.width, height: pool.layout.height)
-        chain = try GPUChain(display, source.input, needsPicture: false, smallest: 1)
+        let views = wishes.compactMap(\.view)
+        chain = try GPUChain(
+            display, source.input, needsPicture: views.contains { !$0.isWhole(view.width, view.height) },
+            smallest: views.map { $0.scale(view.width, view.height) }.min() ?? 1)
         video = try GPUOutput(
             display, .nv12, of: chain, view: view, color: videoColor,
             slots: GPUStage.videoSlots(bytes: pool.layout.width * pool.layout.height * 3 / 2), sources: choice.sources,
@@ -57,6 +71,15 @@ final class GPUWorker {
             display, .i420, of: chain, view: view, color: .jfif, slots: GPUStage.stillSlots, sources: choice.sources,
             stock: stock,
             refusals: &ignored)
+        var made: [Tap] = []
+        for wish in wishes.prefix(PictureTap.most) {
+            let output = try GPUOutput(
+                display, wish.outputKind, of: chain, view: wish.view ?? view, color: wish.color,
+                slots: min(FramePool.mostSlots, max(2, wish.slots)), sources: choice.sources, stock: stock,
+                refusals: &ignored)
+            made.append(Tap(output: output, sink: wish.sink))
+        }
+        taps = made
         glEnableVertexAttribArray(0)
         glDisable(GLenum(GL_DITHER))
         self.waiting = waiting
@@ -67,6 +90,7 @@ final class GPUWorker {
             gpuPath: source.path, outputPath: video.path, renderer: display.renderer, isSoftware: display.isSoftware,
             refusals: refusals, videoSlots: video.pool.slotCount)
         try warmUp()
+        shared.wantsFrames.store(!taps.isEmpty, ordering: .releasing)
     }
 
     /// Draws from each capture buffer and into each output once: drivers compile late and map pages at their first use,
@@ -78,9 +102,10 @@ final class GPUWorker {
             chain.draw()
             _ = try video.draw(slot % video.pool.slotCount)
             if slot < still.pool.slotCount { _ = try still.draw(slot) }
+            for tap in taps where slot < tap.output.pool.slotCount { _ = try tap.output.draw(slot) }
         }
         glFinish()
-        for pool in [video.pool, still.pool] {
+        for pool in [video.pool, still.pool] + taps.map(\.output.pool) {
             for buffers in pool.buffers { for buffer in buffers { try buffer.prepareForCPU() } }
         }
         try display.checkErrors()
@@ -143,6 +168,7 @@ final class GPUWorker {
             return orders.sinkGeneration
         }
         shared.wantsVideo.store(sink != nil, ordering: .releasing)
+        shared.wantsFrames.store(sink != nil || !taps.isEmpty, ordering: .releasing)
         // A photo that waits for its frame keeps frames coming.
         if !stills.isEmpty { shared.hasOrders.store(true, ordering: .releasing) }
         if shared.appliedGeneration.load(ordering: .relaxed) != generation {
@@ -161,7 +187,7 @@ final class GPUWorker {
         if !stills.isEmpty { stillFrame = still.pool.acquire() }
         let hasVideo = videoFrame != nil
         let hasStill = stillFrame != nil
-        guard hasVideo || hasStill else { return }
+        guard hasVideo || hasStill || !taps.isEmpty else { return }
         var copied = try source.bind(frame.slot)
         useCorners()
         chain.draw()
@@ -176,11 +202,20 @@ final class GPUWorker {
             stillFrame?.metadata = metadata
             swap(&tickets, &stills)
         }
+        var tapped: UInt64 = 0
+        for index in taps.indices {
+            guard let picture = taps[index].output.pool.acquire() else { continue }
+            copied += try taps[index].output.draw(picture.slot)
+            picture.metadata = metadata
+            let refused = taps[index].drawing.push(picture)
+            precondition(refused == nil, "the GPU is given a frame only when it has room")
+            tapped |= 1 << UInt64(index)
+        }
         if copied > 0 { shared.bytesCopied.wrappingAdd(UInt64(copied), ordering: .relaxed) }
         let fence = try GPUFence(display)
         if inFlight.count == 0 { fenceDescriptor = fence.descriptor }
         let entry = InFlight(
-            capture: frame, video: videoFrame, still: stillFrame, tickets: tickets, fence: fence)
+            taps: tapped, capture: frame, video: videoFrame, still: stillFrame, tickets: tickets, fence: fence)
         let refused = inFlight.push(entry)
         precondition(refused == nil, "the GPU is given a frame only when it has room")
     }
@@ -208,6 +243,9 @@ final class GPUWorker {
         }
         if let frame = entry.still.take() {
             for ticket in entry.tickets { ticket.fulfil(frame.share()) }
+        }
+        for index in taps.indices where entry.taps & (1 << UInt64(index)) != 0 {
+            if let picture = taps[index].drawing.pop() { taps[index].sink.offer(picture) }
         }
         // The capture buffer goes back to the driver here: the GPU's reads are over.
     }

@@ -96,17 +96,18 @@ public struct Look: Sendable, Hashable {
     /// The debayer alone.
     public static let neutral = Look()
 
-    /// `curve` as a polynomial of the square root, which a shader can do without a table: the six coefficients, from the
-    /// constant up, that are nearest over 0 to 1 (least squares, weighted towards both ends).
-    func curveCoefficients() -> [Double] {
+    /// `curve` as a shader can do it without a table: a straight line from black up to `curveToe`, then a polynomial of the
+    /// square root; the line's slope, and the polynomial's coefficients from the constant up (least squares).
+    func curveCoefficients() -> (slope: Double, terms: [Double]) {
         let terms = Self.curveTerms
         var normal = [[Double]](repeating: [Double](repeating: 0, count: terms + 1), count: terms)
         let steps = 2048
+        let first = Self.curveToe.squareRoot()
         for step in 0...steps {
             // Equal steps of the root: the dark end counts as much as the eye makes of it.
-            let root = Double(step) / Double(steps)
+            let root = first + (1 - first) * Double(step) / Double(steps)
             let wanted = curve.value(root * root)
-            let weight = step == 0 || step == steps ? 400.0 : 1.0
+            let weight = step == 0 || step == steps ? 100.0 : 1.0
             var powers = [Double](repeating: 1, count: terms)
             for index in 1..<terms { powers[index] = powers[index - 1] * root }
             for row in 0..<terms {
@@ -114,9 +115,11 @@ public struct Look: Sendable, Hashable {
                 normal[row][terms] += weight * powers[row] * wanted
             }
         }
-        return Self.solve(normal)
+        return (curve.value(Self.curveToe) / Self.curveToe, Self.solve(normal))
     }
 
+    /// Of full scale. Below it the usual curves are straight.
+    static let curveToe = 0.004
     static let curveTerms = 7
 
     /// Gauss' elimination with the largest pivot.

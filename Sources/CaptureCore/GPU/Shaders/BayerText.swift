@@ -141,7 +141,13 @@ enum BayerText {
         uniform mat3 camera;
         uniform float curve[\(Look.curveTerms)];
         uniform vec2 detail;
-        #define CURVED(s) (curve[0] + s * (curve[1] + s * (curve[2] + s * (curve[3] + s * (curve[4] + s * (curve[5] + s * curve[6]))))))
+        uniform float toe;
+        vec4 curved(vec4 x) {
+          vec4 s = sqrt(x);
+          vec4 bright = curve[0] + s * (curve[1] + s * (curve[2] + s * (curve[3] + s * (curve[4] + s * (curve[5]
+            + s * curve[6])))));
+          return mix(x * toe, bright, step(\(Look.curveToe), x));
+        }
         void treat4(inout vec4 R, inout vec4 G, inout vec4 B) {
         #ifdef MATRIX
           vec4 r = camera[0].x * R + camera[1].x * G + camera[2].x * B;
@@ -151,12 +157,9 @@ enum BayerText {
           G = clamp(g, 0.0, 1.0);
         #endif
         #ifdef CURVE
-          R = sqrt(R);
-          G = sqrt(G);
-          B = sqrt(B);
-          R = CURVED(R);
-          G = CURVED(G);
-          B = CURVED(B);
+          R = curved(R);
+          G = curved(G);
+          B = curved(B);
         #endif
         }
         void quad(float k, float y, out vec4 a, out vec4 b, out vec4 c) {

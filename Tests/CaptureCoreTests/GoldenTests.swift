@@ -11,7 +11,8 @@ import Testing
         let (golden, bytes) = try Golden.load(Self.folder)
         #expect(golden.cases.count >= 130)
         let developer = try Developer(version: version)
-        for item in golden.cases {
+        // Both versions compile the same text but for how a texel is fetched.
+        for item in golden.cases where version == 2 || item.name.hasSuffix("-odd") {
             let differences = try item.differences(developer, bytes)
             #expect(differences.isEmpty, "\(differences)")
         }

@@ -84,16 +84,22 @@ extension Golden.Case {
             }, bufferSizes: bufferSizes, color: Golden.color(colorimetry.matrix, colorimetry.range))
     }
 
-    /// Makes every output of the case and returns what is farther than `tolerance` from the reference.
-    public func differences(_ developer: Developer, _ bytes: [UInt8], tolerance: Int = 2) throws -> [String] {
+    /// Makes the outputs of the case and returns what is farther than `tolerance` from the reference. `kinds`: of these
+    /// outputs only the first of each kind; nil is all. `paths` has to be where frames and pictures lay, if it is given.
+    public func differences(
+        _ developer: Developer, _ bytes: [UInt8], tolerance: Int = 2, kinds: [String]? = nil,
+        paths: (gpu: String, output: String)? = nil
+    ) throws -> [String] {
         guard let layout else { return ["\(fourcc) is no format"] }
         var found: [String] = []
         let input = inputs.map { Array(bytes[$0.offset..<$0.offset + $0.length]) }
-        for output in outputs {
+        let wished = kinds.map { kinds in kinds.compactMap { kind in outputs.first { $0.kind == kind } } } ?? outputs
+        for output in wished {
             let color = Golden.color(output.matrix, output.range)
             let kind: PictureKind =
                 output.kind == "nv12" ? .nv12(color) : output.kind == "i420" ? .i420(color) : .rgba
             let picture = try developer.develop(layout, input, look: .neutral, kind: kind)
+            if let paths, picture.paths != paths { found.append("\(name) went by \(picture.paths)") }
             let made = try picture.lease.tight()
             let wanted = Array(bytes[output.offset..<output.offset + output.length])
             guard made.count == wanted.count else {

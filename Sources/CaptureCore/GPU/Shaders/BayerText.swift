@@ -35,26 +35,28 @@ enum BayerText {
           y = abs(y);
           return y > last.y ? 2.0 * last.y - y : y;
         }
-        float cell(float x, float y) {
-          x = abs(x);
-          x = x > last.x ? 2.0 * last.x - x : x;
-          float k = floor(0.25 * x + 0.01);
-          float n = x - 4.0 * k;
-          vec4 s = cells(k, y);
-          return n < 0.5 ? s.r : n < 1.5 ? s.g : n < 2.5 ? s.b : s.a;
-        }
         void shifted(float k, float y, out vec4 l, out vec4 c, out vec4 r) {
-          float x = 4.0 * k;
           float m = mirrored(y);
-          l = vec4(0.0, 0.0, cell(x - 2.0, m), cell(x - 1.0, m));
-          c = vec4(cell(x, m), cell(x + 1.0, m), cell(x + 2.0, m), cell(x + 3.0, m));
-          r = vec4(cell(x + 4.0, m), cell(x + 5.0, m), 0.0, 0.0);
+          l = cells(k - 1.0, m);
+          c = cells(k, m);
+          r = cells(k + 1.0, m);
+          // The frame's last cell is the n-th of this quad; those up to two beyond it are those before it, mirrored.
+          float n = last.x - 4.0 * k;
+          if (k < 0.5) l = vec4(0.0, 0.0, c.b, c.g);
+          if (n < 0.5) {
+            c = vec4(c.r, l.a, l.b, 0.0);
+          } else if (n < 1.5) {
+            c = vec4(c.rg, c.r, l.a);
+          } else if (n < 2.5) {
+            r = vec4(c.r, 0.0, 0.0, 0.0);
+            c = vec4(c.rgb, c.g);
+          } else if (n < 3.5) {
+            r = vec4(c.b, c.g, 0.0, 0.0);
+          } else if (n < 4.5) {
+            r = vec4(r.r, c.a, 0.0, 0.0);
+          }
         }
-        vec4 plain(float k, float y) {
-          float x = 4.0 * k;
-          float m = mirrored(y);
-          return vec4(cell(x, m), cell(x + 1.0, m), cell(x + 2.0, m), cell(x + 3.0, m));
-        }
+        vec4 plain(float k, float y) { return cells(k, mirrored(y)); }
         #else
         void shifted(float k, float y, out vec4 l, out vec4 c, out vec4 r) {
           l = cells(k - 1.0, y);

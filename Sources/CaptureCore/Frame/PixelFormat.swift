@@ -48,6 +48,24 @@ public struct PixelFormat: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let sgbrg8 = PixelFormat(letters: "GBRG")
     public static let sbggr8 = PixelFormat(letters: "BA81")
     public static let rgba32 = PixelFormat(letters: "AB24")
+
+    // Bayer mosaics with the sample in the low bits of 16, little-endian.
+    public static let srggb10 = PixelFormat(letters: "RG10")
+    public static let sgrbg10 = PixelFormat(letters: "BA10")
+    public static let sgbrg10 = PixelFormat(letters: "GB10")
+    public static let sbggr10 = PixelFormat(letters: "BG10")
+    public static let srggb12 = PixelFormat(letters: "RG12")
+    public static let sgrbg12 = PixelFormat(letters: "BA12")
+    public static let sgbrg12 = PixelFormat(letters: "GB12")
+    public static let sbggr12 = PixelFormat(letters: "BG12")
+    public static let srggb14 = PixelFormat(letters: "RG14")
+    public static let sgrbg14 = PixelFormat(letters: "GR14")
+    public static let sgbrg14 = PixelFormat(letters: "GB14")
+    public static let sbggr14 = PixelFormat(letters: "BG14")
+    public static let srggb16 = PixelFormat(letters: "RG16")
+    public static let sgrbg16 = PixelFormat(letters: "GR16")
+    public static let sgbrg16 = PixelFormat(letters: "GB16")
+    public static let sbggr16 = PixelFormat(letters: "BYR2")
 }
 
 /// A pixel format as DRM and EGL name it (drm_fourcc.h).

@@ -20,13 +20,15 @@ let package = Package(
         .target(name: "CEGL", linkerSettings: [.linkedLibrary("EGL"), .linkedLibrary("GLESv2")]),
         .systemLibrary(name: "CFFmpeg", pkgConfig: "libavformat", providers: [.apt(["libavformat-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
         .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
 
         // The rooms. Imports point downwards only: a target may use those above it.
         .target(name: "LinuxSystem", dependencies: ["CV4L2"], swiftSettings: ours),
         .target(name: "CaptureCore", dependencies: ["LinuxSystem", "CV4L2", "CEGL", "CUdev"], swiftSettings: ours),
         .target(name: "Recording", dependencies: ["CaptureCore", "LinuxSystem", "CFFmpeg"], swiftSettings: ours),
-        .target(name: "Stills", dependencies: ["CaptureCore", "LinuxSystem", "CTurboJPEG"], swiftSettings: ours),
+        .target(
+            name: "Stills", dependencies: ["CaptureCore", "LinuxSystem", "CTurboJPEG", "CTIFF"], swiftSettings: ours),
         .target(name: "Varlink", dependencies: ["LinuxSystem"], swiftSettings: ours),
         .executableTarget(
             name: "camd",
@@ -57,7 +59,7 @@ let package = Package(
             swiftSettings: ours),
         .testTarget(name: "CaptureCoreTests", dependencies: ["CaptureCore", "GoldenSupport"], swiftSettings: ours),
         .testTarget(name: "RecordingTests", dependencies: ["Recording"], swiftSettings: ours),
-        .testTarget(name: "StillsTests", dependencies: ["Stills"], swiftSettings: ours),
+        .testTarget(name: "StillsTests", dependencies: ["Stills", "CTIFF"], swiftSettings: ours),
         .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: ours),
         .testTarget(name: "CamdTests", dependencies: ["camd"], swiftSettings: ours),
         .testTarget(name: "LabTests", dependencies: ["CaptureCore", "LinuxSystem", "GoldenSupport"], swiftSettings: ours),

@@ -15,13 +15,22 @@ public enum WholeFile {
     static func write(
         _ path: String, mode: mode_t, _ bytes: RawSpan, with call: (CInt, UnsafeRawPointer, Int) -> Int
     ) throws(CamdError) {
+        try write(path, mode: mode) { (descriptor) throws(CamdError) in
+            try writeAll(descriptor.rawValue, bytes, path, call)
+        }
+    }
+
+    /// The same, with all that `body` writes to the new file. Nothing is left behind when it throws.
+    static func write(
+        _ path: String, mode: mode_t = 0o640, _ body: (borrowing FileDescriptor) throws(CamdError) -> Void
+    ) throws(CamdError) {
         try FileErrors.check(path)
         let folder = FileErrors.folder(of: path)
         var temporary = ""
         let descriptor = try makeTemporary(in: folder, mode, path, &temporary)
         var isDone = false
         defer { if !isDone { unlink(temporary) } }
-        try writeAll(descriptor.rawValue, bytes, path, call)
+        try body(descriptor)
         guard fsync(descriptor.rawValue) == 0 else {
             throw FileErrors.writing(path, call: "fsync", errno: .current)
         }
@@ -54,8 +63,10 @@ public enum WholeFile {
         throw FileErrors.creating(path, call: "open", errno: .exists)
     }
 
-    private static func writeAll(
-        _ fd: CInt, _ bytes: RawSpan, _ path: String, _ call: (CInt, UnsafeRawPointer, Int) -> Int
+    /// Writes on until all is written; `path` is for the error.
+    static func writeAll(
+        _ fd: CInt, _ bytes: RawSpan, _ path: String,
+        _ call: (CInt, UnsafeRawPointer, Int) -> Int = { Glibc.write($0, $1, $2) }
     ) throws(CamdError) {
         try bytes.withUnsafeBytes { (buffer) throws(CamdError) in
             guard let base = buffer.baseAddress else { return }

@@ -19,7 +19,8 @@ struct Camd: ParsableCommand {
         version: version,
         subcommands: [
             ListCommand.self, HeapsCommand.self, DoctorCommand.self, RecordCommand.self, SnapshotCommand.self,
-            ServeCommand.self, StartCommand.self, StopCommand.self, StatusCommand.self, CallCommand.self,
+            DevelopCommand.self, ServeCommand.self, StartCommand.self, StopCommand.self, StatusCommand.self,
+            CallCommand.self,
         ])
 
     /// Without a command.

@@ -12,7 +12,8 @@ public struct HeapMeasurement: Sendable, Hashable {
         case uncached
     }
 
-    /// Milliseconds for each MB (2^20 bytes) read, SYNC calls included, the median of several runs.
+    /// Milliseconds for each MB (2^20 bytes) read, SYNC calls included: the median of several runs, or
+    /// the fastest, where the median was slow.
     public var millisecondsPerMegabyte: Double
     /// The same of ordinary memory, in the same run.
     public var ordinaryMillisecondsPerMegabyte: Double
@@ -43,23 +44,26 @@ public enum HeapProbe {
     /// Allocates a buffer and ordinary memory of the same size, faults both in, and times reading both in turns, the
     /// buffer between the two SYNC calls. Takes some 30 ms where memory is cached, 0.1 s where it is not.
     public static func measure(_ source: BufferSource) throws(CamdError) -> HeapMeasurement {
-        let first = try measure(source, bytes: firstBytes, runs: firstRuns)
+        let first = try measure(source, bytes: firstBytes, runs: firstRuns, fastest)
         if first.millisecondsPerMegabyte > clearlyUncached * first.ordinaryMillisecondsPerMegabyte,
             first.millisecondsPerMegabyte > 2
         {
             return first
         }
         do throws(CamdError) {
-            let measured = try measure(source, bytes: bytes, runs: runs)
-            // Another program that ran meanwhile can make either side slow: what is unsure is measured again, once.
-            return measured.caching == .unsure ? try measure(source, bytes: bytes, runs: 2 * runs) : measured
+            let measured = try measure(source, bytes: bytes, runs: runs, median)
+            // Other programs that run meanwhile make single runs slow, never fast: memory is called slow only when its fastest
+            // run is slow.
+            return measured.caching == .cached ? measured : try measure(source, bytes: bytes, runs: 2 * runs, fastest)
         } catch {
             // A small region that gives 1 MiB but not 8.
             return first
         }
     }
 
-    private static func measure(_ source: BufferSource, bytes: Int, runs: Int) throws(CamdError) -> HeapMeasurement {
+    private static func measure(
+        _ source: BufferSource, bytes: Int, runs: Int, _ middle: ([UInt64]) -> Double
+    ) throws(CamdError) -> HeapMeasurement {
         let buffer = try source.allocate(bytes)
         let ordinary = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 4096)
         defer { ordinary.deallocate() }
@@ -85,10 +89,11 @@ public enum HeapProbe {
         precondition(sum > 0, "what was written is read")
         let megabytes = Double(bytes) / Double(1 << 20)
         return HeapMeasurement(
-            millisecondsPerMegabyte: median(ofBuffer) / 1e6 / megabytes,
-            ordinaryMillisecondsPerMegabyte: median(ofOrdinary) / 1e6 / megabytes)
+            millisecondsPerMegabyte: middle(ofBuffer) / 1e6 / megabytes,
+            ordinaryMillisecondsPerMegabyte: middle(ofOrdinary) / 1e6 / megabytes)
     }
 
+    private static func fastest(_ times: [UInt64]) -> Double { Double(times.min() ?? 0) }
     private static func median(_ times: [UInt64]) -> Double { Double(times.sorted()[times.count / 2]) }
 
     /// Reads every byte, eight at a time.

@@ -117,15 +117,18 @@ enum ShaderText {
 
         """
 
+    /// A sampler is lowp unless it is told otherwise, and some drivers keep its numbers as halves then: too few bits for those
+    /// that take two bytes.
     private static let prelude = """
         #ifdef GL_FRAGMENT_PRECISION_HIGH
         precision highp float;
+        precision highp sampler2D;
         #else
         precision mediump float;
+        precision mediump sampler2D;
         #endif
         #if __VERSION__ >= 300
         precision highp int;
-        precision highp sampler2D;
         out vec4 written;
         #endif
         uniform vec2 origin;

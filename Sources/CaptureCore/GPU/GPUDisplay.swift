@@ -1,11 +1,13 @@
 import CEGL
 import LinuxSystem
+import Synchronization
 
 /// The connection to the GPU (EGLDisplay), without a window: the surfaceless platform. Made and ended on one thread;
 /// its calls may be made on that thread only, where its context is current.
 final class GPUDisplay {
     let display: EGLDisplay
     let context: EGLContext
+    private let use: EGLUse
     var calls: cegl_calls
     /// The driver's name of the GPU (GL_RENDERER).
     let renderer: String
@@ -45,7 +47,7 @@ final class GPUDisplay {
         }
         var calls = cegl_load_calls()
         let display = cegl_surfaceless_display(&calls)
-        guard let display, cegl_is_no_display(display) == 0, eglInitialize(display, nil, nil) == EGL_TRUE else {
+        guard let display, cegl_is_no_display(display) == 0, let use = EGLUse(display) else {
             throw Self.error("eglInitialize", "EGL does not start")
         }
         let extensions = Self.tokens(eglQueryString(display, EGL_EXTENSIONS).map { String(cString: $0) } ?? "")
@@ -90,6 +92,7 @@ final class GPUDisplay {
         glGetIntegerv(GLenum(GL_MAX_TEXTURE_SIZE), &edge)
         largestEdge = Int(edge)
         self.display = display
+        self.use = use
         self.isES3 = isES3
         self.context = context
         self.calls = calls
@@ -98,7 +101,6 @@ final class GPUDisplay {
     deinit {
         _ = cegl_release_current(display)
         eglDestroyContext(display, context)
-        eglTerminate(display)
         eglReleaseThread()
     }
 
@@ -127,4 +129,29 @@ final class GPUDisplay {
         EGL_BAD_CONFIG: "EGL_BAD_CONFIG", EGL_BAD_DISPLAY: "EGL_BAD_DISPLAY", EGL_BAD_MATCH: "EGL_BAD_MATCH",
         EGL_BAD_PARAMETER: "EGL_BAD_PARAMETER", EGL_CONTEXT_LOST: "EGL_CONTEXT_LOST",
     ]
+}
+
+/// A use of the process's EGLDisplay: of a platform there is one, whoever asks, and eglTerminate ends it for all. So the last
+/// one who uses it does that.
+private final class EGLUse {
+    private static let count = Mutex(0)
+    private let display: EGLDisplay
+
+    /// eglInitialize; nil if it fails.
+    init?(_ display: EGLDisplay) {
+        self.display = display
+        let isInitialized = Self.count.withLock { count in
+            guard eglInitialize(display, nil, nil) == EGL_TRUE else { return false }
+            count += 1
+            return true
+        }
+        guard isInitialized else { return nil }
+    }
+
+    deinit {
+        Self.count.withLock { count in
+            count -= 1
+            if count == 0 { eglTerminate(display) }
+        }
+    }
 }

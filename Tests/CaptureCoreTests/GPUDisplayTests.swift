@@ -1,0 +1,15 @@
+import LinuxSystem
+import Testing
+
+@testable import CaptureCore
+
+@Suite struct GPUDisplayTests {
+    @Test func `who closes the GPU leaves it to others`() throws {
+        let display = try GPUDisplay()
+        let thread = try OSThread("another") { _ = try? GPUDisplay() }
+        thread.join()
+        // A call to EGL itself, which knows whether it was ended.
+        _ = try GPUFence(display)
+        try display.checkErrors()
+    }
+}

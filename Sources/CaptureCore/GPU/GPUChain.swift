@@ -6,15 +6,26 @@ import LinuxSystem
 final class GPUChain {
     /// What outputs at full size read.
     let input: GPUInput
+    /// What statistics are made of: the same, but before a sensor's cells became colours.
+    let measured: GPUInput
     /// What outputs read that cut, turn or scale, from the full size down in halves; empty where there are none.
     let pictures: [GPUInput]
     private let steps: [Step]
 
     /// A pass into a canvas.
-    private struct Step {
+    struct Step {
         var reads: GPUInput
         var pass: GPUPass
         var canvas: GPUCanvas
+        /// What gives `reads` its first texture, which differs from frame to frame.
+        var follows: GPUInput?
+
+        func draw() {
+            if let follows { reads.textures[0] = follows.textures[0] }
+            canvas.bindAsTarget()
+            reads.bind()
+            pass.draw()
+        }
     }
 
     /// `needsPicture`: some output cuts, turns or scales. `smallest`: the smallest part of the full size that one has.
@@ -25,11 +36,21 @@ final class GPUChain {
             steps.append(conditioned.step)
             input = conditioned.input
         }
+        measured = input
         var pictures: [GPUInput] = []
+        let still = try Self.still(display, input, isSmooth: needsPicture)
+        if let still {
+            steps += still.steps
+            input = still.input
+        }
         if needsPicture {
-            let whole = try Self.picture(display, input)
-            steps.append(whole.step)
-            pictures.append(whole.input)
+            if let smooth = still?.smooth {
+                pictures.append(smooth)
+            } else {
+                let whole = try Self.picture(display, input)
+                steps.append(whole.step)
+                pictures.append(whole.input)
+            }
             // Four samples make a good picture of half the size; a smaller one is made of that.
             var scale = 0.5
             while scale >= smallest * 0.999, let last = pictures.last, min(last.width, last.height) >= 4 {
@@ -46,14 +67,10 @@ final class GPUChain {
 
     /// Makes what the frame that the source is bound to needs.
     func draw() {
-        for step in steps {
-            step.canvas.bindAsTarget()
-            step.reads.bind()
-            step.pass.draw()
-        }
+        for step in steps { step.draw() }
     }
 
-    private static let same = ColorTransform(from: .sRGB, to: .sRGB)
+    static let same = ColorTransform(from: .sRGB, to: .sRGB)
 
     /// Cells with the defective ones replaced, and with MIPI's packing undone, which the debayer would otherwise do many
     /// times over.

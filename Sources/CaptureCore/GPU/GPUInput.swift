@@ -47,7 +47,7 @@ final class GPUInput {
     /// The quads (four pixels of a row) that the fast text may draw: with all that it reads inside of the frame.
     var innerQuads: Range<Int> {
         switch source {
-        case .picture: return 0..<(width + 3) / 4
+        case .picture, .differences: return 0..<(width + 3) / 4
         case .frame(let reading, _):
             guard reading.isBayer else { return 0..<width / 4 }
             // Two cells beyond each side of the quad.

@@ -25,7 +25,7 @@ final class GPUOutput {
 
     /// Which of a chain's inputs an output reads.
     static func input(of chain: GPUChain, _ kind: Kind, _ view: PictureView) -> GPUInput {
-        if case .statistics = kind { return chain.input }
+        if case .statistics = kind { return chain.measured }
         guard !view.isWhole(chain.input.width, chain.input.height) else { return chain.input }
         // The smallest that is not smaller than what is made of it.
         return chain.pictures.last { view.scale($0.width, $0.height) <= 1 } ?? chain.pictures[0]

@@ -70,7 +70,8 @@ final class GPUPass {
             if case .picture = input.source { return 0..<texels }
             let low = (rows.lowerBound + 1) / 2
             range = low..<max(low, rows.upperBound / 2)
-        case .statistics: return 0..<texels
+        // They keep to the inside by themselves.
+        case .statistics, .stillDifferences, .stillChoice, .stillRefined, .stillPixels, .stillDetail: return 0..<texels
         }
         let low = min(range.lowerBound, texels)
         return low..<max(low, min(range.upperBound, texels))
@@ -82,14 +83,14 @@ final class GPUPass {
         let range: Range<Int>
         switch output {
         case .luma, .chromaPairs, .cellBytes: range = quads
-        case .cellWords: range = 2 * quads.lowerBound..<2 * quads.upperBound
+        case .cellWords, .stillDifferences: range = 2 * quads.lowerBound..<2 * quads.upperBound
         case .pixels: range = 4 * quads.lowerBound..<4 * quads.upperBound
         // A texel is of two quads.
         case .chromaU, .chromaV:
             let low = (quads.lowerBound + 1) / 2
             range = low..<max(low, quads.upperBound / 2)
-        // It keeps to the inside by itself.
-        case .statistics: return 0..<texels
+        // They keep to the inside by themselves.
+        case .statistics, .stillChoice, .stillRefined, .stillPixels, .stillDetail: return 0..<texels
         }
         let low = min(range.lowerBound, texels)
         return low..<max(low, min(range.upperBound, texels))

@@ -70,7 +70,8 @@ public struct Look: Sendable, Hashable {
     public var saturation: Double
     /// 0 is none; 1 doubles what differs from its surroundings.
     public var sharpening: Double
-    /// Differences smaller than this part of full scale are taken for noise and flattened; 0 is none.
+    /// Differences smaller than this part of full scale are taken for noise and flattened; 0 is none. Of linear light in
+    /// video; of the picture's own numbers, after the curve, in stills.
     public var noise: Double
 
     public init(

@@ -9,11 +9,12 @@ enum BayerText {
         // What a red column has, and what the other one has.
         let pick = order.redColumn == 0 ? "vec4(a.r, b.g, a.b, b.a)" : "vec4(b.r, a.g, b.b, a.a)"
         return """
-            const float red_row = \(order.redRow).0;
+            \(pattern(order))
             vec4 pick(vec4 a, vec4 b) { return \(pick); }
             \(rows)
             \(filters)
-            \(colours)
+            \(treatment)
+            \(quad)
             #ifdef EDGE
             \(edgeMeans)
             #else
@@ -23,18 +24,27 @@ enum BayerText {
             """
     }
 
+    /// Where which cell is, and which stands for one beyond the edges.
+    static func pattern(_ order: PixelReading.BayerOrder) -> String {
+        """
+        const float red_row = \(order.redRow).0;
+        const float red_column = \(order.redColumn).0;
+        float mirrored(float y) {
+          y = abs(y);
+          return y > last.y ? 2.0 * last.y - y : y;
+        }
+        float is_red(float y) { return mod(y + red_row, 2.0) < 0.5 ? 1.0 : 0.0; }
+
+        """
+    }
+
     /// `cells` beyond the edges, and black level and white balance on them.
     private static let rows = """
         uniform vec4 gain_red;
         uniform vec4 gain_blue;
         uniform vec4 lift_red;
         uniform vec4 lift_blue;
-        float is_red(float y) { return mod(y + red_row, 2.0) < 0.5 ? 1.0 : 0.0; }
         #ifdef EDGE
-        float mirrored(float y) {
-          y = abs(y);
-          return y > last.y ? 2.0 * last.y - y : y;
-        }
         void shifted(float k, float y, out vec4 l, out vec4 c, out vec4 r) {
           float m = mirrored(y);
           l = cells(k - 1.0, m);
@@ -116,8 +126,8 @@ enum BayerText {
 
         """
 
-    /// What comes after the debayer: the lens's gains, detail, the matrix, the curve; then `quad` and `pairs`.
-    private static let colours = """
+    /// What comes after the debayer: the lens's gains, the matrix, the curve.
+    private static let treatment = """
         #ifdef SHADING
         uniform sampler2D shading;
         uniform vec2 shading_size;
@@ -164,6 +174,11 @@ enum BayerText {
           B = curved(B);
         #endif
         }
+
+        """
+
+    /// Four pixels of a row.
+    private static let quad = """
         void quad(float k, float y, out vec4 a, out vec4 b, out vec4 c) {
           float red = is_red(y);
           vec4 nl, n, nr, l, m, r, sl, s, sr, low;

@@ -21,12 +21,15 @@ enum ShaderText {
         /// A frame as it came. `bytePlanes`: planes that are imported as single bytes, since their rows do not begin at
         /// multiples of four.
         case frame(PixelReading, bytePlanes: [Bool])
+        /// What the debayer for stills makes on its way: a texel for each red or blue cell.
+        case differences(PixelReading.BayerOrder)
         /// A picture of the GPU's own, one texel a pixel, sampled anywhere.
         case picture(smooth: Bool, isRGB: Bool)
 
         var isRGB: Bool {
             switch self {
             case .frame(let reading, _): reading.isRGB
+            case .differences: true
             case .picture(_, let isRGB): isRGB
             }
         }
@@ -49,6 +52,12 @@ enum ShaderText {
         case cellWords
         /// One tile of the frame: means of R, G and B before any gain, and a measure of focus.
         case statistics
+        /// The passes of the debayer for stills, in order; see `StillText`.
+        case stillDifferences
+        case stillChoice
+        case stillRefined
+        case stillPixels
+        case stillDetail
     }
 
     /// Where in the frame it is drawn.
@@ -70,6 +79,7 @@ enum ShaderText {
         var hasMatrix = false
         var hasCurve = false
         var treatsDetail = false
+        var reducesNoise = false
 
         init(isIdentity: Bool) { self.isIdentity = isIdentity }
 
@@ -80,6 +90,7 @@ enum ShaderText {
             hasMatrix = look.matrix != Look.identity
             hasCurve = look.curve != .linear
             treatsDetail = look.sharpening != 0 || look.noise != 0
+            reducesNoise = look.noise != 0
         }
     }
 
@@ -95,6 +106,7 @@ enum ShaderText {
         define("MATRIX", features.hasMatrix)
         define("CURVE", features.hasCurve)
         define("DETAIL", features.treatsDetail)
+        define("NOISE", features.reducesNoise)
         define("EDGE", place == .edge)
         if case .picture = source { define("PICTURE", true) }
         text += prelude
@@ -104,9 +116,10 @@ enum ShaderText {
         case .frame(let reading, let bytePlanes):
             for (index, isBytes) in bytePlanes.enumerated() { text += plane(index, isBytes, features.isES3) }
             text += self.source(reading)
+        case .differences(let order): text += plane(0, false, features.isES3) + StillText.source(order)
         case .picture(let smooth, _): text += picture(smooth)
         }
-        return text + self.output(output)
+        return text + self.output(output, of: source)
     }
 
     /// The text is written in the language of GLES 2.0; these names make it the next one's.
@@ -375,7 +388,7 @@ enum ShaderText {
             """
     }
 
-    private static func output(_ output: Output) -> String {
+    private static func output(_ output: Output, of source: Source) -> String {
         switch output {
         case .luma:
             """
@@ -441,7 +454,19 @@ enum ShaderText {
         case .cellBytes: BayerText.conditionedBytes
         case .cellWords: BayerText.conditionedWords
         case .statistics: BayerText.statistics
+        case .stillDifferences: StillText.differences(depth(source))
+        case .stillChoice: StillText.choice
+        case .stillRefined: StillText.refined
+        case .stillPixels: StillText.pixels(depth(source))
+        case .stillDetail: StillText.detail
         }
+    }
+
+    private static func depth(_ source: Source) -> PixelReading.Depth {
+        guard case .frame(.bayer(_, let depth), _) = source else {
+            preconditionFailure("a debayer's pass reads a sensor's cells")
+        }
+        return depth
     }
 
     private static func row(_ output: Output) -> String { output == .chromaU ? "y" : "z" }

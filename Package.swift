@@ -43,6 +43,9 @@ let package = Package(
         .executableTarget(
             name: "copy-out", dependencies: ["CaptureCore", "LinuxSystem"], path: "Benchmarks/CopyOut",
             swiftSettings: ours),
+        .executableTarget(
+            name: "debayer-quality", dependencies: ["CaptureCore", "LinuxSystem", "GoldenSupport"],
+            path: "Benchmarks/DebayerQuality", swiftSettings: ours),
 
         .executableTarget(
             name: "gpu-time", dependencies: ["CaptureCore", "LinuxSystem", "CEGL"], path: "Benchmarks/GPUTime",

@@ -63,14 +63,16 @@ struct GPUTime {
     ]
 
     static let looks: [(String, Look)] = [
-        ("video", .neutral),
-        (
-            "video, all on",
-            Look(
-                black: 0.06, balance: [1.9, 1, 1.6], matrix: [[1.6, -0.4, -0.2], [-0.3, 1.5, -0.2], [0, -0.5, 1.5]],
-                curve: .sRGB, saturation: 1.1, sharpening: 0.5, noise: 0.01)
-        ),
+        ("video", .neutral), ("video, all on", allOn(.video)), ("still", Look(quality: .still)),
+        ("still, all on", allOn(.still)),
     ]
+
+    static func allOn(_ quality: Look.Quality) -> Look {
+        Look(
+            quality: quality, black: 0.06, balance: [1.9, 1, 1.6],
+            matrix: [[1.6, -0.4, -0.2], [-0.3, 1.5, -0.2], [0, -0.5, 1.5]], curve: .sRGB, saturation: 1.1,
+            sharpening: 0.5, noise: 0.01)
+    }
 
     static func buffers(_ name: String) -> Int { name == "NM12" ? 2 : 1 }
 

@@ -65,6 +65,7 @@ let package = Package(
         .testTarget(name: "StillsTests", dependencies: ["Stills", "CTIFF"], swiftSettings: ours),
         .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: ours),
         .testTarget(name: "CamdTests", dependencies: ["camd"], swiftSettings: ours),
-        .testTarget(name: "LabTests", dependencies: ["CaptureCore", "LinuxSystem", "GoldenSupport"], swiftSettings: ours),
+        .testTarget(
+            name: "LabTests", dependencies: ["CaptureCore", "LinuxSystem", "GoldenSupport"], swiftSettings: ours),
     ]
 )

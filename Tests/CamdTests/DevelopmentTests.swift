@@ -98,7 +98,8 @@ import Testing
 
     @Test func `bare bytes are taken as they are said to be`() throws {
         for (format, size, buffers) in [
-            (PixelFormat.srggb8, 24, [24]), (.yuyv, 48, [48]), (.nv12, 36, [36]), (.nv12M, 36, [24, 12]),
+            (PixelFormat.srggb8, 24, [24]), (.srggb10, 48, [48]), (.srggb12P, 36, [36]), (.yuyv, 48, [48]),
+            (.nv12, 36, [36]), (.nv12M, 36, [24, 12]),
             (.yuv420, 36, [36]), (.yuv420M, 36, [24, 6, 6]), (.nv16, 48, [48]), (.rgba32, 96, [96]),
         ] {
             let bytes = (0..<size).map { UInt8($0) }
@@ -111,8 +112,9 @@ import Testing
                 let result = try Development.run(wish) { (negative, kind) throws(CamdError) in
                     #expect(negative.layout.format == format && negative.bytes.map(\.count) == buffers)
                     #expect(Array(negative.bytes.joined()) == bytes)
-                    #expect(negative.look.curve == (format == .srggb8 && !isNeutral ? .sRGB : .linear))
-                    #expect((negative.layout.color.matrix == .rgb) == (format == .srggb8 || format == .rgba32))
+                    let isSensors = [.srggb8, .srggb10, .srggb12P].contains(format)
+                    #expect(negative.look.curve == (isSensors && !isNeutral ? .sRGB : .linear), "\(format)")
+                    #expect((negative.layout.color.matrix == .rgb) == (isSensors || format == .rgba32))
                     return try Self.grey(negative, kind)
                 }
                 #expect(result.width == 6 && result.height == 4)
@@ -156,6 +158,59 @@ import Testing
         try check("in.raw", "out.jpg", "XXXX is not known") {
             $0.size = FrameSize(6, 4)
             $0.pixelFormat = PixelFormat("XXXX")
+        }
+    }
+
+    @Test func `the GPU makes of a DNG what its numbers mean`() throws {
+        // A field of one colour, as a camera sees it that is half as sensitive to red and a quarter to blue; black is
+        // 64 and white is 1023, and two columns of margin are not to be seen.
+        for order in BayerOrder.allCases {
+            var dng = RawFrame(
+                try #require(BayerFormat(order, atLeastBits: 10)), width: 34, height: 16,
+                bytes: .init(repeating: 0, count: 34 * 16 * 2), blackLevels: [64, 64, 64, 64])
+            let light = [0.5, 0.25, 0.125]
+            let neutral = [0.5, 1, 0.25]
+            for y in 0..<16 {
+                for x in 0..<34 {
+                    let channel = order.cells[y % 2 * 2 + x % 2]
+                    let sample = 64 + (light[channel] * neutral[channel] * 959).rounded()
+                    dng.bytes[(y * 34 + x) * 2] = UInt8(Int(sample) & 0xff)
+                    dng.bytes[(y * 34 + x) * 2 + 1] = UInt8(Int(sample) >> 8)
+                }
+            }
+            dng.color.neutral = neutral
+            dng.crop = RawFrame.Crop(x: 1, y: 0, width: 32, height: 16)
+            dng.orientation = .counterclockwise
+            // To a camera of a matrix that is not known, linear sRGB under D65.
+            try DNGWriter.write(dng, to: folder.path + "/in.dng", software: "test")
+            for isNeutral in [false, true] {
+                var wish = request("in.dng")
+                wish.isNeutral = isNeutral
+                let result = try Development.run(wish)
+                #expect(result.width == 16 && result.height == 32)
+                let file = try InputFile(wish.output).bytes(result.bytes).suffix(16 * 32 * 3)
+                let look = try DNGFile.read(wish.input).look(isNeutral: isNeutral, quality: .still, subject: "")
+                let seen = SIMD3((0..<3).map { light[$0] * neutral[$0] }) * look.balance
+                let expected = look.matrix.map { row in
+                    look.curve.value((row * seen).sum()) * 255
+                }
+                for (index, byte) in file.enumerated() {
+                    #expect(abs(Double(byte) - expected[index % 3]) <= 1.6, "\(order) \(isNeutral) \(index)")
+                }
+                if isNeutral { #expect(abs(expected[0] - 63.75) < 0.5 && abs(expected[2] - 7.97) < 0.5) }
+            }
+        }
+    }
+
+    @Test func `the GPU takes bare bytes of words and of bytes`() throws {
+        for (format, size) in [(PixelFormat.srggb12, 2), (.sbggr8, 1), (.yuyv, 2), (.rgb24, 3)] {
+            try write("in.raw", [UInt8](repeating: size == 2 && format != .yuyv ? 8 : 128, count: 16 * 8 * size))
+            var wish = request("in.raw", "out.jpg")
+            wish.size = FrameSize(16, 8)
+            wish.pixelFormat = format
+            let result = try Development.run(wish)
+            #expect(result.width == 16 && result.height == 8 && result.format == format.description)
+            #expect(result.bytes > 100 && result.bytesCopied > 16 * 8)
         }
     }
 

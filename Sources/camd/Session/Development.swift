@@ -125,8 +125,8 @@ enum Development {
         }
         var look = Look.neutral
         look.quality = request.quality
-        // Nobody says more of the camera; what it gives is linear.
-        if !request.isNeutral, BayerFormat(format) != nil { look.curve = .sRGB }
+        // Nobody says more of the camera; what a sensor gives is linear, MIPI's packed samples, too.
+        if !request.isNeutral, PixelReading(format)?.isBayer == true { look.curve = .sRGB }
         return Negative(layout: layout, bytes: buffers, look: look)
     }
 }

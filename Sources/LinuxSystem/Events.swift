@@ -88,7 +88,14 @@ public func wait(
     for readiness: Readiness, on fd: CInt, milliseconds: CInt
 ) throws(CamdError) -> Readiness? {
     var entry = pollfd(fd: fd, events: readiness.rawValue, revents: 0)
-    let count = retrying { poll(&entry, 1, milliseconds) }
+    var count = poll(&entry, 1, milliseconds)
+    if count < 0, errno == EINTR {
+        // Signals that come again and again must not make it wait for ever: from the first one on the time runs.
+        let deadline = Deadline(afterMilliseconds: Int(milliseconds))
+        repeat {
+            count = poll(&entry, 1, milliseconds < 0 ? -1 : deadline.remainingMilliseconds)
+        } while count < 0 && errno == EINTR
+    }
     guard count >= 0 else { throw CamdError(call: "poll", errno: .current, subject: "descriptor") }
     return count == 0 ? nil : Readiness(rawValue: entry.revents)
 }

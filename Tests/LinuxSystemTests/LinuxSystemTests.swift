@@ -99,6 +99,37 @@ import Testing
     }
 }
 
+@Suite struct WaitTests {
+    @Test func `signals that come again and again do not make a wait endless`() throws {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in }
+        sigaction(SIGUSR2, &action, nil)
+        // Whoever runs tests may have blocked it.
+        var mask = sigset_t()
+        sigemptyset(&mask)
+        sigaddset(&mask, SIGUSR2)
+        pthread_sigmask(SIG_UNBLOCK, &mask, nil)
+        let event = try EventFD()
+        let isOver = Atomic<Bool>(false)
+        let waiting = pthread_self()
+        let signals = try OSThread("signals") {
+            // Far more often than the wait's limit comes round.
+            for _ in 0..<100 where !isOver.load(ordering: .acquiring) {
+                usleep(20_000)
+                pthread_kill(waiting, SIGUSR2)
+            }
+        }
+        let began = Clock.monotonicNanoseconds()
+        let readiness = try wait(for: .input, on: event.descriptor.rawValue, milliseconds: 100)
+        let took = Clock.monotonicNanoseconds() - began
+        isOver.store(true, ordering: .releasing)
+        signals.join()
+        #expect(readiness == nil)
+        // The signals go on for two seconds.
+        #expect(took < 1_500_000_000)
+    }
+}
+
 @Suite struct UnixSocketTests {
     private func folder() -> String {
         var template = Array("/tmp/camd-test.XXXXXX".utf8CString)

@@ -65,7 +65,7 @@ import Testing
 
     @Test func `a pixel format that it does not have, or that camd does not read`() throws {
         expect(try record("--camera", vivid, "--pixel-format", "XXXX"), 64, "XXXX", "YUYV")
-        expect(try record("--camera", vivid, "--pixel-format", "RGBP"), 69, "RGBP", "YUYV")
+        expect(try record("--camera", vivid, "--pixel-format", "RGBR"), 69, "RGBR", "YUYV")
     }
 
     @Test func `a rate that it does not have`() throws {

@@ -103,6 +103,20 @@ import Testing
         }
     }
 
+    @Test func `a buffer that is refused in the middle ends the recording with a message, and its file is whole`() throws {
+        let file = try Scratch.folder() + "/video.mkv"
+        let program = try Program([
+            Program.camd, "record", "--camera", Self.camera, "-o", file, "--size", "320x180", "--fps", "30",
+        ])
+        #expect(eventually { (try? Program.read(file).count) ?? 0 > 0 })
+        sleep(2)
+        try set(.qbuf)
+        let result = try program.wait(limitSeconds: 30)
+        #expect(result.status == 74, "\(result.errors)")
+        #expect(result.errors.contains("VIDIOC_QBUF"), "\(result.errors)")
+        #expect(try Pictures.probe(file).frames > 20)
+    }
+
     @Test func `200 faults at random leave nothing behind`() throws {
         var state: UInt64 = 0x2545_f491_4f6c_dd1d
         func random(_ count: Int) -> Int {

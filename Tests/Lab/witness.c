@@ -8,10 +8,12 @@
 // driver's number of the frame), sync (VALUE is the flags), or allocate (VALUE is bytes; of threads whose name begins with
 // camd-capture). The last line, "witness elsewhere", counts the allocations of camd's other threads.
 //
-// WITNESS_GRANT=N makes the driver seem to give N buffers, however many it was asked for.
+// WITNESS_EXHAUST=N lets heaps give N buffers, and no more. WITNESS_GRANT=N makes the driver seem to give N buffers, however many it was asked for.
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
 #include <linux/videodev2.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -37,6 +39,7 @@ static void *(*real_aligned_alloc)(size_t, size_t);
 static int (*real_posix_memalign)(void **, size_t, size_t);
 static atomic_ullong elsewhere;
 static unsigned granted;
+static atomic_int left = -1;
 static __thread char name[16];
 
 static void note(const char *event, int slot, int descriptor, unsigned long long value) {
@@ -60,6 +63,8 @@ __attribute__((constructor)) static void begin(void) {
   real_posix_memalign = (int (*)(void **, size_t, size_t))dlsym(RTLD_NEXT, "posix_memalign");
   const char *grant = getenv("WITNESS_GRANT");
   if (grant) granted = (unsigned)atoi(grant);
+  const char *exhaust = getenv("WITNESS_EXHAUST");
+  if (exhaust) left = atoi(exhaust);
   records = calloc(MOST, sizeof *records);
 }
 
@@ -91,6 +96,11 @@ int ioctl(int fd, unsigned long request, ...) {
   if (request == DMA_BUF_IOCTL_SYNC) note("sync", -1, fd, ((struct dma_buf_sync *)argument)->flags);
   if (request == VIDIOC_REQBUFS && granted && ((struct v4l2_requestbuffers *)argument)->count > granted)
     ((struct v4l2_requestbuffers *)argument)->count = granted;
+  if (request == DMA_HEAP_IOCTL_ALLOC && left >= 0 && (left == 0 || atomic_fetch_sub(&left, 1) <= 0)) {
+    left = 0;
+    errno = ENOMEM;
+    return -1;
+  }
   int result = real_ioctl(fd, request, argument);
   if (request == VIDIOC_DQBUF && result == 0) {
     struct v4l2_buffer *b = argument;

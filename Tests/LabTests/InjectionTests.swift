@@ -103,7 +103,9 @@ import Testing
         }
     }
 
-    @Test func `a buffer that is refused in the middle ends the recording with a message, and its file is whole`() throws {
+    @Test func `a buffer that is refused in the middle ends the recording with a message, and its file is whole`()
+        throws
+    {
         let file = try Scratch.folder() + "/video.mkv"
         let program = try Program([
             Program.camd, "record", "--camera", Self.camera, "-o", file, "--size", "320x180", "--fps", "30",

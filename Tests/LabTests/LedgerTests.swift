@@ -96,6 +96,25 @@ import Testing
     }
 }
 
+/// A heap that has no more to give when half of the buffers are there.
+@Suite(.serialized) struct ExhaustionTests {
+    @Test func `a heap that is exhausted in the middle gives way to the next path, and that is told`() throws {
+        // Measured and remembered before: what is counted are the stream's own buffers.
+        try #require(try camd("heaps", "--probe").status == 0)
+        let file = try Scratch.folder() + "/video.mkv"
+        let (_, result) = try Witness.run(
+            ["record", "--camera", "/dev/camera/vivid0", "-o", file, "--size", "320x180", "--duration", "1", "--json"],
+            environment: ["WITNESS_EXHAUST=5"])
+        let status = try decode(Status.self, result)
+        #expect(status.path.capture == "import:udmabuf")
+        #expect(
+            status.refused.contains { $0.path == "import:heap:system" && $0.reason.contains("ENOMEM") },
+            "\(status.refused)")
+        #expect(status.frames > 10)
+        #expect(status.bytesCopiedPerFrame == 0)
+    }
+}
+
 /// Leases of real buffers that outlive their stream.
 @Suite(.serialized) struct LeaseTests {
     @Test(arguments: ["/dev/camera/vivid0", "/dev/camera/vivid1"])

@@ -134,7 +134,8 @@ private final class DaemonUnderTest: Sendable {
     @Test func `the mode that a client wants reaches the camera`() throws {
         let daemon = try DaemonUnderTest()
         var control = try daemon.connect()
-        let mode = StreamMode(width: 1920, height: 1080, framesPerSecond: 29.97, pixelFormat: .nv12)
+        let mode = StreamMode(
+            width: 1920, height: 1080, framesPerSecond: 29.97, pixelFormat: .nv12, view: ViewWish(rotation: .right))
         _ = try control.start(RecordingRequest(file: "/tmp/a.mkv", mode: mode))
         _ = try control.stop()
         _ = try control.start(RecordingRequest(file: "/tmp/b.mkv"))
@@ -277,6 +278,9 @@ private final class DaemonUnderTest: Sendable {
         ("Start", #"{"file":"/a.mkv","fps":0}"#, "fps"), ("Start", #"{"file":"/a.mkv","fps":-30}"#, "fps"),
         ("Start", #"{"file":"/a.mkv","fps":1e9}"#, "fps"), ("Start", #"{"file":"/a.mkv","format":""}"#, "format"),
         ("Start", #"{"file":"/a.mkv","format":"YUYVYUYV"}"#, "format"),
+        ("Start", #"{"file":"/a.mkv","view":{"rotate":45}}"#, "view.rotate"),
+        ("Start", #"{"file":"/a.mkv","view":{"x":1}}"#, "view.x"),
+        ("Start", #"{"file":"/a.mkv","view":90}"#, "view"),
         ("Start", #"{"file":"/a.mkv","encoder":1}"#, "encoder"), ("Stop", #"{"file":"/a"}"#, "file"),
         ("Status", #"{"camera":"x"}"#, "camera"), ("List", #"{"x":null}"#, "x"),
         ("Snapshot", #"{"file":"/a.jpg","quality":"high"}"#, "quality"),

@@ -1,3 +1,4 @@
+import CaptureCore
 import Glibc
 import LinuxSystem
 import Synchronization
@@ -88,9 +89,10 @@ extension CameraStatus {
             height: 480, fps: 30, numbered: 103, frames: 100, dropped: 2, corrupt: 1, starved: 1, late: 0,
             bytesCopiedPerFrame: 0,
             buffers: .init(asked: 8, granted: 8),
-            path: .init(capture: "import:system", gpu: "eglimage", output: "heap:system"),
+            path: .init(capture: "import:system", gpu: "eglimage", output: "heap:system", video: "gpu"),
             refused: [.init(stage: "capture", path: "import:reserved", reason: "there is no such heap")],
-            heap: "system", recording: recording)
+            heap: "system", view: .init(PictureView(width: 640, height: 480), of: FrameSize(640, 480)),
+            recording: recording)
     }
 }
 

@@ -57,7 +57,8 @@ import Testing
             }
         }
         let gpu = try GPUStage(
-            source: pool, writes: DriverWrites(.clean), videoColor: video, choice: HeapChoice([], need: .anything),
+            source: pool, writes: DriverWrites(.clean), plan: PicturePlan(videoColor: video),
+            choice: HeapChoice([], need: .anything),
             ended: { _ in })
         defer { gpu.stop() }
         #expect(gpu.report.gpuPath == "upload")
@@ -119,5 +120,64 @@ import Testing
         }
         #expect(abs(Double(still.at(1, 5, 3)) - (128 - 38 * 255.0 / 224)) <= 1)
         #expect(abs(Double(still.at(2, 5, 3)) - (128 + 112 * 255.0 / 224)) <= 1)
+    }
+
+    /// Whole pictures, as `Developer` makes them of the same frame.
+    private static func developed(
+        _ layout: FrameLayout, _ bytes: [UInt8], _ look: Look, _ kind: PictureKind
+    ) throws -> Picture {
+        try read(try Developer().develop(layout, [bytes], look: look, kind: kind).lease)
+    }
+
+    @Test func `photos of raw frames have a look and a quality of their own, and videos keep theirs`() throws {
+        let layout = try FrameLayout.bare(.srggb8, width: 48, height: 32)
+        let bytes = (0..<48 * 32).map { Self.noise(0, $0 % 48, $0 / 48) }
+        let pool = FramePool(layout: layout, buffers: try BufferStock().allocate(.plainMemory, layout, count: 2))
+        guard let frame = pool.acquire() else { throw CamdError(.software, subject: "test", reason: "no slot") }
+        try frame.buffers[0].withMutableBytes(.write) { (span) throws(CamdError) in
+            span.withUnsafeMutableBytes { (to) in to.copyBytes(from: bytes) }
+        }
+        var plan = PicturePlan(videoColor: .hdVideo)
+        plan.look = Look(balance: [1.25, 1, 1.5])
+        plan.stillLook = Look(quality: .still, curve: .sRGB)
+        let gpu = try GPUStage(
+            source: pool, writes: DriverWrites(.clean), plan: plan, choice: HeapChoice([], need: .anything),
+            ended: { Issue.record($0) })
+        defer { gpu.stop() }
+        let sink = Sink()
+        try gpu.setVideoSink(sink)
+        let ticket = try StillTicket()
+        try gpu.requestStill(ticket)
+        gpu.offer(frame)
+        let still = try Self.read(try ticket.wait(limitMilliseconds: 5000))
+        #expect(still.planes == (try Self.developed(layout, bytes, plan.stillLook, .i420(.jfif))).planes)
+        #expect(still.planes != (try Self.developed(layout, bytes, Look(curve: .sRGB), .i420(.jfif))).planes)
+        let deadline = Deadline(afterMilliseconds: 5000)
+        while sink.frames.count == 0, !deadline.hasPassed { usleep(1000) }
+        guard let picture = sink.frames.pop() else { throw CamdError(.software, subject: "test", reason: "no video") }
+        let video = try Self.read(picture)
+        #expect(video.planes == (try Self.developed(layout, bytes, plan.look, .nv12(.hdVideo))).planes)
+    }
+
+    @Test func `a stage that makes no videos still makes photos`() throws {
+        let layout = try FrameLayout.bare(.nv12, width: 32, height: 16)
+        let pool = FramePool(layout: layout, buffers: try BufferStock().allocate(.plainMemory, layout, count: 2))
+        guard let frame = pool.acquire() else { throw CamdError(.software, subject: "test", reason: "no slot") }
+        try frame.buffers[0].withMutableBytes(.write) { (span) throws(CamdError) in
+            span.withUnsafeMutableBytes { _ = $0.initializeMemory(as: UInt8.self, repeating: 128) }
+        }
+        var plan = PicturePlan(videoColor: layout.color)
+        plan.hasVideo = false
+        let gpu = try GPUStage(
+            source: pool, writes: DriverWrites(.clean), plan: plan, choice: HeapChoice([], need: .anything),
+            ended: { Issue.record($0) })
+        defer { gpu.stop() }
+        #expect(gpu.videoLayout == nil)
+        #expect(gpu.report.videoSlots == 0)
+        let ticket = try StillTicket()
+        try gpu.requestStill(ticket)
+        gpu.offer(frame)
+        let still = try Self.read(try ticket.wait(limitMilliseconds: 5000))
+        #expect(still.at(0, 5, 5) == Int(((128.0 - 16) * 255 / 219).rounded()))
     }
 }

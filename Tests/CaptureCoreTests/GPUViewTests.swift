@@ -235,12 +235,14 @@ import Testing
         let (screen, small, statistics) = (Sink(), Sink(), Sink())
         var turned = PictureView(width: 24, height: 32)
         turned.rotation = .right
+        var plan = PicturePlan(videoColor: .hdVideo)
+        plan.taps = [
+            PictureTap(.rgba, sink: screen), PictureTap(.nv12, view: turned, color: .hdVideo, sink: small),
+            PictureTap(.statistics(columns: 8, rows: 6), sink: statistics),
+        ]
         let gpu = try GPUStage(
-            source: pool, writes: DriverWrites(.clean), videoColor: .hdVideo,
-            taps: [
-                PictureTap(.rgba, sink: screen), PictureTap(.nv12, view: turned, color: .hdVideo, sink: small),
-                PictureTap(.statistics(columns: 8, rows: 6), sink: statistics),
-            ], choice: HeapChoice([], need: .anything), ended: { Issue.record($0) })
+            source: pool, writes: DriverWrites(.clean), plan: plan, choice: HeapChoice([], need: .anything),
+            ended: { Issue.record($0) })
         defer { gpu.stop() }
         gpu.offer(frame)
         let deadline = Deadline(afterMilliseconds: 5000)

@@ -8,6 +8,14 @@ struct Status: Decodable {
         var capture: String
         var gpu: String
         var output: String
+        var video: String
+    }
+    struct View: Decodable {
+        var width: Int
+        var height: Int
+        var rotate: Int
+        var mirror: Bool
+        var crop: String
     }
     struct Buffers: Decodable {
         var asked: Int
@@ -43,12 +51,13 @@ struct Status: Decodable {
     var path: Path
     var refused: [Refusal]
     var heap: String?
+    var view: View
     var recording: Recording?
 
     enum CodingKeys: String, CodingKey {
         case camera, format, width, height, fps, numbered, frames, dropped, corrupt, starved, late
         case bytesCopiedPerFrame = "bytes_copied_per_frame"
-        case buffers, path, refused, heap, recording
+        case buffers, path, refused, heap, view, recording
     }
 }
 

@@ -23,16 +23,19 @@ import Testing
         view.rotation = .right
         view.isMirrored = true
         let failure = Mutex<CamdError?>(nil)
+        var plan = PicturePlan(videoColor: .hdVideo)
+        plan.look = Look(
+            black: 0.02, balance: [1.5, 1, 1.3], defectThreshold: 0.2, curve: .sRGB, sharpening: 0.3, noise: 0.01)
+        plan.stillLook = plan.look
+        plan.stillLook.quality = .still
+        plan.taps = [
+            PictureTap(.rgba, view: PictureView(width: 160, height: 90), sink: screen),
+            PictureTap(.nv12, view: view, color: .hdVideo, sink: turned),
+            PictureTap(.statistics(columns: 16, rows: 9), sink: statistics),
+        ]
         let gpu = try GPUStage(
-            source: source.pool, writes: DriverWrites(source.writes),
-            look: Look(
-                black: 0.02, balance: [1.5, 1, 1.3], defectThreshold: 0.2, curve: .sRGB, sharpening: 0.3, noise: 0.01),
-            videoColor: .hdVideo,
-            taps: [
-                PictureTap(.rgba, view: PictureView(width: 160, height: 90), sink: screen),
-                PictureTap(.nv12, view: view, color: .hdVideo, sink: turned),
-                PictureTap(.statistics(columns: 16, rows: 9), sink: statistics),
-            ], choice: try HeapChoice.forMachine(heaps: ["system"], need: .anything, bytes: 1 << 20),
+            source: source.pool, writes: DriverWrites(source.writes), plan: plan,
+            choice: try HeapChoice.forMachine(heaps: ["system"], need: .anything, bytes: 1 << 20),
             ended: { error in failure.withLock { $0 = error } })
         #expect(gpu.report.gpuPath == "eglimage")
         #expect(gpu.report.outputPath == "heap:system")

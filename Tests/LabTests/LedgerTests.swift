@@ -82,7 +82,10 @@ import Testing
     func `a driver that gives fewer buffers than it is asked for`(_ granted: Int) throws {
         let file = try Scratch.folder() + "/video.mkv"
         let (_, result) = try Witness.run(
-            ["record", "--camera", Self.camera, "-o", file, "--size", "320x180", "--duration", "1", "--json"],
+            [
+                "record", "--camera", Self.camera, "-o", file, "--size", "320x180", "--duration", "1", "--buffers", "8",
+                "--json",
+            ],
             environment: ["WITNESS_GRANT=\(granted)"])
         guard granted >= 3 else {
             #expect(result.status == 69, "\(result.errors)")

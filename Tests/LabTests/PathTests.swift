@@ -105,7 +105,8 @@ import Testing
     @Test func `a GPU that cannot import is told, and each copy is counted`() throws {
         let file = try Scratch.folder() + "/video.mkv"
         let arguments = [
-            "record", "--camera", "/dev/camera/vivid0", "-o", file, "--size", "640x360", "--duration", "1", "--json",
+            "record", "--camera", "/dev/camera/vivid0", "-o", file, "--size", "640x360", "--pixel-format", "YUYV",
+            "--duration", "1", "--json",
         ]
         let blind = ["MESA_EXTENSION_OVERRIDE=-GL_OES_EGL_image"]
         let status = try decode(Status.self, run([Program.camd] + arguments, environment: blind))
@@ -124,8 +125,10 @@ import Testing
     private func record(_ more: [String] = [], environment: [String] = []) throws -> (Witness, Status) {
         let file = try Scratch.folder() + "/video.mkv"
         let (witness, result) = try Witness.run(
-            ["record", "--camera", "/dev/camera/vivid0", "-o", file, "--size", "640x360", "--duration", "3", "--json"]
-                + more,
+            [
+                "record", "--camera", "/dev/camera/vivid0", "-o", file, "--size", "640x360", "--pixel-format", "YUYV",
+                "--duration", "3", "--json",
+            ] + more,
             environment: environment)
         return (witness, try decode(Status.self, result))
     }

@@ -23,8 +23,8 @@ import Testing
         let file = try Scratch.folder() + "/video.mkv"
         return try run(
             [
-                Program.camd, "record", "--camera", Self.vivid, "--size", "320x180", "--duration", "1", "-o", file,
-                "--json",
+                Program.camd, "record", "--camera", Self.vivid, "--size", "320x180", "--pixel-format", "YUYV",
+                "--duration", "1", "-o", file, "--json",
             ] + more, environment: ["LD_PRELOAD=\(preload("faults"))", "XDG_CACHE_HOME=\(Scratch.folder())", fault],
             limitSeconds: seconds)
     }

@@ -8,6 +8,8 @@ final class GPUSource {
     let path: String
     /// What passes read; `bind` says of which frame.
     let input: GPUInput
+    let reading: PixelReading
+    private var otherInputs: [GPUInput] = []
     private let images: [[GPUImage]]
     private let textures: [GPUTexture]
     private let pool: FramePool
@@ -25,6 +27,7 @@ final class GPUSource {
         guard let reading = PixelReading(layout.format) else {
             throw CamdError(.unavailable, subject: "GPU", reason: "camd has no shader that reads \(layout.format)")
         }
+        self.reading = reading
         if reading.isBayer, min(layout.width, layout.height) < 4 {
             throw CamdError(
                 .usage, subject: "GPU", reason: "a sensor's frame of \(layout.sizeText) is too small to debayer")
@@ -53,6 +56,15 @@ final class GPUSource {
         input = GPUInput(
             display, .frame(reading, bytePlanes: planes.map(\.isBytes)), width: layout.width, height: layout.height,
             color: layout.color, look: reading.isBayer ? look : nil, planes: planes)
+    }
+
+    /// The same frames, with something else to become of a sensor's numbers.
+    func addInput(_ display: GPUDisplay, look: Look) -> GPUInput {
+        let other = GPUInput(
+            display, input.source, width: input.width, height: input.height, color: input.color, look: look,
+            planes: input.planes)
+        otherInputs.append(other)
+        return other
     }
 
     private static func check(
@@ -120,6 +132,7 @@ final class GPUSource {
         } else {
             input.textures = images[slot].map(\.texture)
         }
+        for other in otherInputs { other.textures = input.textures }
         return copied
     }
 }

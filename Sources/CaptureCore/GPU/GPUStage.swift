@@ -32,6 +32,15 @@ public final class GPUStage: @unchecked Sendable {
         public var lostNoOutputBuffer: UInt64 = 0
         /// Bytes of pixels that the CPU copied, in all.
         public var bytesCopied: UInt64 = 0
+
+        public init() {}
+
+        init(video: UInt64, lostGPUBehind: UInt64, lostNoOutputBuffer: UInt64, bytesCopied: UInt64) {
+            self.video = video
+            self.lostGPUBehind = lostGPUBehind
+            self.lostNoOutputBuffer = lostNoOutputBuffer
+            self.bytesCopied = bytesCopied
+        }
     }
 
     /// Pictures that the GPU and the encoder have between them: what an encoder needs for its first frames, which take
@@ -42,7 +51,8 @@ public final class GPUStage: @unchecked Sendable {
     static let waitingFrames = 3
 
     public let report: Report
-    public let videoLayout: FrameLayout
+    /// Of the video's pictures; nil where none are made.
+    public let videoLayout: FrameLayout?
 
     let waiting: Ring<FrameLease>
     let bell: EventCounter
@@ -79,8 +89,7 @@ public final class GPUStage: @unchecked Sendable {
     /// `choice`: where output buffers may come from, in order; `stock`: what an earlier stage left of them. `writes`: what
     /// the source leaves in the CPU's caches. `ended` is called on the GL thread if it fails later.
     public init(
-        source: FramePool, writes: DriverWrites, look: Look = .neutral, videoColor: Colorimetry,
-        taps: [PictureTap] = [], choice: HeapChoice,
+        source: FramePool, writes: DriverWrites, plan: PicturePlan, choice: HeapChoice,
         stock: BufferStock = BufferStock(), ended: @escaping @Sendable (CamdError) -> Void
     ) throws(CamdError) {
         let waiting = Ring<FrameLease>(capacity: Self.waitingFrames)
@@ -90,9 +99,8 @@ public final class GPUStage: @unchecked Sendable {
         let thread = try OSThread("camd-gl", niceness: OSThread.workNiceness) {
             do throws(CamdError) {
                 let worker = try GPUWorker(
-                    source: source, writes: writes, look: look, videoColor: videoColor, taps: taps, choice: choice,
-                    stock: stock,
-                    waiting: waiting, bell: bell, shared: shared)
+                    source: source, writes: writes, plan: plan, choice: choice, stock: stock, waiting: waiting,
+                    bell: bell, shared: shared)
                 start.succeed(worker.report, worker.videoLayout)
                 if let error = worker.run() { ended(error) }
             } catch {
@@ -144,6 +152,7 @@ public final class GPUStage: @unchecked Sendable {
 
     /// Sets who gets the video pictures, or nobody. When it returns, the sink before gets no more of them.
     public func setVideoSink(_ sink: (any VideoSink)?) throws(CamdError) {
+        precondition(sink == nil || videoLayout != nil, "a stage that makes no videos has no sink for them")
         let generation = shared.orders.withLock { orders in
             orders.sink = sink
             orders.sinkGeneration += 1
@@ -196,12 +205,12 @@ public final class GPUStage: @unchecked Sendable {
 
 /// How the GL thread's start came out.
 private final class GPUStart: Sendable {
-    private let result = Mutex<Result<(GPUStage.Report, FrameLayout), CamdError>?>(nil)
+    private let result = Mutex<Result<(GPUStage.Report, FrameLayout?), CamdError>?>(nil)
     private let bell: EventCounter
 
     init() throws(CamdError) { bell = try EventCounter() }
 
-    func succeed(_ report: GPUStage.Report, _ layout: FrameLayout) {
+    func succeed(_ report: GPUStage.Report, _ layout: FrameLayout?) {
         result.withLock { $0 = .success((report, layout)) }
         bell.signal()
     }
@@ -211,7 +220,7 @@ private final class GPUStart: Sendable {
         bell.signal()
     }
 
-    func wait() throws(CamdError) -> (GPUStage.Report, FrameLayout) {
+    func wait() throws(CamdError) -> (GPUStage.Report, FrameLayout?) {
         // A driver that compiles slowly is let; one that never comes back cannot be ended either.
         while true {
             _ = try LinuxSystem.wait(for: .input, on: bell.fileDescriptor, milliseconds: -1)

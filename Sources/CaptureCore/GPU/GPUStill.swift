@@ -85,7 +85,7 @@ extension GPUChain {
     }
 
     /// The differences are numbers of 16 bits: a GPU that has but ten in fragment shaders, as some old ones do, garbles them.
-    private static func checkPrecision(_ display: GPUDisplay) throws(CamdError) {
+    static func checkPrecision(_ display: GPUDisplay) throws(CamdError) {
         var range: (GLint, GLint) = (0, 0)
         var bits: GLint = 0
         withUnsafeMutableBytes(of: &range) {

@@ -6,12 +6,14 @@ import Synchronization
 /// The GL thread's own half of `GPUStage`: everything in it is made, used and ended on that thread.
 final class GPUWorker {
     let report: GPUStage.Report
-    let videoLayout: FrameLayout
+    let videoLayout: FrameLayout?
 
     private let display: GPUDisplay
     private let source: GPUSource
     private let chain: GPUChain
-    private let video: GPUOutput
+    /// What photos are made of, where that is not what the video is made of.
+    private let ownStillChain: GPUChain?
+    private let video: GPUOutput?
     private let still: GPUOutput
     private let taps: [Tap]
     private let waiting: Ring<FrameLease>
@@ -47,34 +49,53 @@ final class GPUWorker {
     private static let hangMilliseconds: Int32 = 5000
 
     init(
-        source pool: FramePool, writes: DriverWrites, look: Look, videoColor: Colorimetry, taps wishes: [PictureTap],
-        choice: HeapChoice,
-        stock: BufferStock, waiting: Ring<FrameLease>, bell: EventCounter, shared: GPUStage.Shared
+        source pool: FramePool, writes: DriverWrites, plan: PicturePlan, choice: HeapChoice, stock: BufferStock,
+        waiting: Ring<FrameLease>, bell: EventCounter, shared: GPUStage.Shared
     ) throws(CamdError) {
         var refusals = choice.refusals.map { PathRefusal(.output, $0.source.name, $0.reason) }
         display = try GPUDisplay()
-        source = try GPUSource(
-            display, pool, writes: writes.handling(isSoftwareGPU: display.isSoftware), look: look,
+        let source = try GPUSource(
+            display, pool, writes: writes.handling(isSoftwareGPU: display.isSoftware), look: plan.look,
             refusals: &refusals)
-        let view = PictureView(width: pool.layout.width, height: pool.layout.height)
-        let views = wishes.compactMap(\.view)
-        chain = try GPUChain(
-            display, source.input, needsPicture: views.contains { !$0.isWhole(view.width, view.height) },
-            smallest: views.map { $0.scale(view.width, view.height) }.min() ?? 1)
-        video = try GPUOutput(
-            display, .nv12, of: chain, view: view, color: videoColor,
-            slots: GPUStage.videoSlots(bytes: pool.layout.width * pool.layout.height * 3 / 2), sources: choice.sources,
-            stock: stock,
-            refusals: &refusals)
-        var ignored: [PathRefusal] = []
+        self.source = source
+        var stillLook = plan.ownStillLook(source.reading)
+        if stillLook?.quality == .still {
+            do throws(CamdError) {
+                try GPUChain.checkPrecision(display)
+            } catch {
+                refusals.append(PathRefusal(.output, "photos in still quality", error.withoutRemedy))
+                stillLook?.quality = .video
+                if stillLook == plan.look { stillLook = nil }
+            }
+        }
+        let whole = PictureView(width: pool.layout.width, height: pool.layout.height)
+        let (videoView, stillView) = (plan.video ?? whole, plan.still ?? whole)
+        let wishes = plan.taps.prefix(PictureTap.most)
+        let views = wishes.compactMap(\.view) + (plan.hasVideo ? [videoView] : [])
+        chain = try Self.chain(display, source.input, stillLook == nil ? views + [stillView] : views)
+        if let stillLook {
+            ownStillChain = try Self.chain(display, source.addInput(display, look: stillLook), [stillView])
+        } else {
+            ownStillChain = nil
+        }
+        // What photos are refused is told only where there are no videos: else it is the same.
+        var ofVideo: [PathRefusal] = []
+        video =
+            try plan.hasVideo
+            ? GPUOutput(
+                display, .nv12, of: chain, view: videoView, color: plan.videoColor,
+                slots: GPUStage.videoSlots(bytes: videoView.width * videoView.height * 3 / 2),
+                sources: choice.sources, stock: stock, refusals: &ofVideo) : nil
+        var ofStills: [PathRefusal] = []
         still = try GPUOutput(
-            display, .i420, of: chain, view: view, color: .jfif, slots: GPUStage.stillSlots, sources: choice.sources,
-            stock: stock,
-            refusals: &ignored)
+            display, .i420, of: ownStillChain ?? chain, view: stillView, color: .jfif,
+            slots: GPUStage.stillSlots, sources: choice.sources, stock: stock, refusals: &ofStills)
+        refusals += plan.hasVideo ? ofVideo : ofStills
+        var ignored: [PathRefusal] = []
         var made: [Tap] = []
-        for wish in wishes.prefix(PictureTap.most) {
+        for wish in wishes {
             let output = try GPUOutput(
-                display, wish.outputKind, of: chain, view: wish.view ?? view, color: wish.color,
+                display, wish.outputKind, of: chain, view: wish.view ?? whole, color: wish.color,
                 slots: min(FramePool.mostSlots, max(2, wish.slots)), sources: choice.sources, stock: stock,
                 refusals: &ignored)
             made.append(Tap(output: output, sink: wish.sink))
@@ -85,27 +106,39 @@ final class GPUWorker {
         self.waiting = waiting
         self.bell = bell
         self.shared = shared
-        videoLayout = video.pool.layout
+        videoLayout = video?.pool.layout
         report = GPUStage.Report(
-            gpuPath: source.path, outputPath: video.path, renderer: display.renderer, isSoftware: display.isSoftware,
-            refusals: refusals, videoSlots: video.pool.slotCount)
+            gpuPath: source.path, outputPath: (video ?? still).path, renderer: display.renderer,
+            isSoftware: display.isSoftware, refusals: refusals, videoSlots: video?.pool.slotCount ?? 0)
         try warmUp()
         shared.wantsFrames.store(!taps.isEmpty, ordering: .releasing)
+    }
+
+    /// What pictures with these views are made of.
+    private static func chain(
+        _ display: GPUDisplay, _ input: GPUInput, _ views: [PictureView]
+    ) throws(CamdError) -> GPUChain {
+        try GPUChain(
+            display, input, needsPicture: views.contains { !$0.isWhole(input.width, input.height) },
+            smallest: views.map { $0.scale(input.width, input.height) }.min() ?? 1)
     }
 
     /// Draws from each capture buffer and into each output once: drivers compile late and map pages at their first use,
     /// and the first frames should not wait for that.
     private func warmUp() throws(CamdError) {
         useCorners()
-        for slot in 0..<max(source.slotsToWarm, video.pool.slotCount) {
+        for slot in 0..<max(source.slotsToWarm, video?.pool.slotCount ?? 0, still.pool.slotCount) {
             _ = try source.bind(slot % source.slotsToWarm)
             chain.draw()
-            _ = try video.draw(slot % video.pool.slotCount)
-            if slot < still.pool.slotCount { _ = try still.draw(slot) }
+            if let video { _ = try video.draw(slot % video.pool.slotCount) }
+            if slot < still.pool.slotCount {
+                ownStillChain?.draw()
+                _ = try still.draw(slot)
+            }
             for tap in taps where slot < tap.output.pool.slotCount { _ = try tap.output.draw(slot) }
         }
         glFinish()
-        for pool in [video.pool, still.pool] + taps.map(\.output.pool) {
+        for pool in [video?.pool, still.pool].compactMap(\.self) + taps.map(\.output.pool) {
             for buffers in pool.buffers { for buffer in buffers { try buffer.prepareForCPU() } }
         }
         try display.checkErrors()
@@ -179,7 +212,7 @@ final class GPUWorker {
 
     private func draw(_ frame: consuming FrameLease) throws(CamdError) {
         var videoFrame: FrameLease?
-        if sink != nil {
+        if sink != nil, let video {
             videoFrame = video.pool.acquire()
             if videoFrame == nil { shared.lostNoOutputBuffer.wrappingAdd(1, ordering: .relaxed) }
         }
@@ -190,14 +223,15 @@ final class GPUWorker {
         guard hasVideo || hasStill || !taps.isEmpty else { return }
         var copied = try source.bind(frame.slot)
         useCorners()
-        chain.draw()
+        if hasVideo || !taps.isEmpty || ownStillChain == nil { chain.draw() }
         let metadata = frame.metadata
-        if let slot = videoFrame?.slot {
+        if let video, let slot = videoFrame?.slot {
             copied += try video.draw(slot)
             videoFrame?.metadata = metadata
         }
         var tickets: [StillTicket] = []
         if let slot = stillFrame?.slot {
+            ownStillChain?.draw()
             copied += try still.draw(slot)
             stillFrame?.metadata = metadata
             swap(&tickets, &stills)

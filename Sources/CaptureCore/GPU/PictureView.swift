@@ -26,6 +26,9 @@ public struct PictureView: Hashable, Sendable {
             && self.height == height
     }
 
+    /// Shows a frame of this size as it is.
+    public func isAll(of frame: FrameSize) -> Bool { isWhole(frame.width, frame.height) }
+
     /// The output's pixels for each of the frame's, the smaller of both directions.
     func scale(_ width: Int, _ height: Int) -> Double {
         let isSideways = rotation == .right || rotation == .left

@@ -34,16 +34,18 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
     static let mostEmptyWakes = 1000
 
     /// Sets the camera up as wished and negotiates its buffers; nothing streams yet.
-    /// `heaps`: names to allocate from, in order; empty lets camd choose. `buffers`: 3 to 32. `stock`: what an earlier
-    /// stream left, and where this one leaves its own.
+    /// `heaps`: names to allocate from, in order; empty lets camd choose. `buffers`: 3 to 32, given the layout of the
+    /// frames. `stock`: what an earlier stream left, and where this one leaves its own.
     public init(
-        node: consuming VideoNode, id: String, wish: FormatWish, heaps: [String], buffers: Int = VideoNode.usualBuffers,
+        node: consuming VideoNode, id: String, wish: FormatWish, heaps: [String],
+        buffers asked: (FrameLayout) -> Int = { _ in VideoNode.usualBuffers },
         stock: BufferStock = BufferStock()
     ) throws(CamdError) {
         let format = try node.configure(wish)
         let need = MemoryNeed(driver: node.driver, hasIOMMU: node.hasIOMMU)
         let largest = format.layout.bufferSizes.max() ?? 0
         let choice = try HeapChoice.forMachine(heaps: heaps, need: need, bytes: largest, stock: stock)
+        let buffers = asked(format.layout)
         let queue = try node.negotiate(format.layout, choice, count: buffers, stock: stock)
         let layout = try node.isMultiPlanar ? node.located(format.layout, queue) : format.layout
         let depth = QueueDepth(low: 3)

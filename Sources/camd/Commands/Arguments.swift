@@ -40,6 +40,27 @@ enum Arguments {
         return format
     }
 
+    static func crop(_ text: String) throws -> ViewWish.Crop {
+        guard let crop = ViewWish.Crop(text) else {
+            throw ValidationError("a part of a frame is WIDTHxHEIGHT+LEFT+TOP in its pixels, such as 640x480+100+50")
+        }
+        return crop
+    }
+
+    static func zoom(_ text: String) throws -> Double {
+        guard let zoom = decimal(text), ViewWish.zooms.contains(zoom) else {
+            throw ValidationError("a zoom is from 1 to \(Int(ViewWish.zooms.upperBound)), such as 2 or 1.5")
+        }
+        return zoom
+    }
+
+    static func rotation(_ text: String) throws -> PictureView.Rotation {
+        guard let degrees = whole(text[...]), let rotation = PictureView.Rotation(rawValue: degrees) else {
+            throw ValidationError("a picture is turned clockwise by 0, 90, 180 or 270 degrees")
+        }
+        return rotation
+    }
+
     static let buffers = VideoNode.fewestBuffers...FramePool.mostSlots
 
     static func buffers(_ text: String) throws -> Int {
@@ -94,10 +115,58 @@ struct ModeOptions: ParsableArguments {
         help: ArgumentHelp("V4L2's name of its pixel format.", valueName: "fourcc"), transform: Arguments.pixelFormat)
     var pixelFormat: PixelFormat?
 
-    func mode(framesPerSecond: Double?) -> StreamMode {
-        StreamMode(
-            width: size?.width, height: size?.height, framesPerSecond: framesPerSecond, pixelFormat: pixelFormat)
+}
+
+/// What of its frames is shown.
+struct ViewOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("Show a part of the frame only.", valueName: "WxH+X+Y"), transform: Arguments.crop)
+    var crop: ViewWish.Crop?
+
+    @Option(
+        help: ArgumentHelp("Show the middle of the frame only, so many times larger.", valueName: "n"),
+        transform: Arguments.zoom)
+    var zoom: Double?
+
+    @Flag(help: "Let left and right change places.")
+    var mirror = false
+
+    @Option(
+        help: ArgumentHelp("Turn it clockwise by so many degrees: 90, 180 or 270.", valueName: "degrees"),
+        transform: Arguments.rotation)
+    var rotate: PictureView.Rotation?
+
+    func validate() throws {
+        if crop != nil, zoom != nil { throw ValidationError("--crop and --zoom both say what is shown: give one") }
     }
+
+    /// Nil where nothing is said. `scale`: the size of videos.
+    func wish(scale: FrameSize? = nil) -> ViewWish? {
+        guard crop != nil || zoom != nil || mirror || rotate != nil || scale != nil else { return nil }
+        return ViewWish(crop: crop, zoom: zoom ?? 1, rotation: rotate ?? .none, isMirrored: mirror, scale: scale)
+    }
+}
+
+/// The same, where there are videos.
+struct VideoViewOptions: ParsableArguments {
+    @OptionGroup var view: ViewOptions
+
+    @Option(
+        help: ArgumentHelp("The size of the video, where that is not the camera's.", valueName: "WxH"),
+        transform: Arguments.size)
+    var scale: FrameSize?
+
+    var wish: ViewWish? { view.wish(scale: scale) }
+}
+
+/// How photos are made.
+struct PhotoOptions: ParsableArguments {
+    enum Quality: String, ExpressibleByArgument, CaseIterable { case video, still }
+
+    @Option(help: "How well photos of raw frames are debayered: as well as can be, or as videos are, which is quicker.")
+    var photoQuality = Quality.still
+
+    var isQuick: Bool { photoQuality == .video }
 }
 
 /// What is wanted of a camera.
@@ -141,7 +210,7 @@ struct MotionOptions: ParsableArguments {
         var request = stream.request
         request.framesPerSecond = fps
         request.heaps = heap
-        if let buffers { request.buffers = buffers }
+        request.buffers = buffers
         request.requireZeroCopy = requireZeroCopy
         return request
     }

@@ -8,7 +8,7 @@ struct StartCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "start", abstract: "Lets the daemon record, until 'camd stop'.",
         discussion: """
-            Where the stream is not of the size, rate or format that is asked for, the daemon changes it first; what is \
+            Where the stream is not of the size, rate, format or view that is asked for, the daemon changes it first; what is \
             not named is then as 'camd serve' was told. It stays so until a recording asks for something else.
 
               camd start -o door.mkv
@@ -24,13 +24,17 @@ struct StartCommand: ParsableCommand {
     var encoder: String?
 
     @OptionGroup var mode: ModeOptions
+    @OptionGroup(title: "What is shown") var view: VideoViewOptions
 
     @Option(help: ArgumentHelp("Frames per second.", valueName: "n"), transform: Arguments.rate)
     var fps: Double?
 
     func run() throws {
         var daemon = try DaemonConnection(socket.path)
-        var wish = RecordingRequest(file: try FilePaths.absolute(output), mode: mode.mode(framesPerSecond: fps))
+        let mode = StreamMode(
+            width: mode.size?.width, height: mode.size?.height, framesPerSecond: fps, pixelFormat: mode.pixelFormat,
+            view: view.wish)
+        var wish = RecordingRequest(file: try FilePaths.absolute(output), mode: mode)
         if let encoder { wish.encoder = encoder }
         let cameras = try daemon.start(wish)
         for camera in cameras {

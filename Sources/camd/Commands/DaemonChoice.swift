@@ -1,3 +1,4 @@
+import CaptureCore
 import LinuxSystem
 
 /// Whether a command goes through the daemon, or opens the camera itself.
@@ -38,6 +39,7 @@ enum DaemonChoice {
                 throw differs(status, "its frames are \(status.format), not \(format)", "--pixel-format")
             }
         }
+        try checkView(status, against: request, changesMode: changesMode)
         if !request.heaps.isEmpty, !request.heaps.contains(where: { $0 == status.heap }) {
             throw differs(status, "its buffers are of \(status.heap ?? "no heap")", "--heap")
         }
@@ -46,6 +48,19 @@ enum DaemonChoice {
                 status, "it copies \(Console.fixed(status.bytesCopiedPerFrame, 0)) bytes for each frame",
                 "--require-zero-copy")
         }
+    }
+
+    private static func checkView(
+        _ status: CameraStatus, against request: SessionRequest, changesMode: Bool
+    ) throws(CamdError) {
+        guard !changesMode, request.view != ViewWish() else { return }
+        let frame = FrameSize(status.width, status.height)
+        let wanted = CameraStatus.View(try request.view.photo(of: frame), of: frame)
+        let has = status.view
+        guard (wanted.crop, wanted.rotate, wanted.mirror) != (has.crop, has.rotate, has.mirror) else { return }
+        throw differs(
+            status, "it shows \(has.crop), turned by \(has.rotate) degrees\(has.mirror ? " and mirrored" : "")",
+            "--crop, --zoom, --rotate and --mirror")
     }
 
     private static func differs(_ status: CameraStatus, _ reason: String, _ option: String) -> CamdError {

@@ -12,10 +12,12 @@ struct RecordCommand: ParsableCommand {
 
               camd record -o door.mkv --duration 10
               camd record --camera test -o test.mkv --duration 3 --json
+              camd record -o upright.mkv --rotate 90 --scale 720x1280
             """)
 
     @OptionGroup var stream: StreamOptions
     @OptionGroup var motion: MotionOptions
+    @OptionGroup(title: "What is shown") var view: VideoViewOptions
     @OptionGroup var socket: SocketOptions
 
     @Option(name: .shortAndLong, help: ArgumentHelp("The file.", valueName: "file"), transform: Arguments.name)
@@ -35,7 +37,10 @@ struct RecordCommand: ParsableCommand {
     func run() throws {
         // Before anything starts a thread.
         let signals = try SignalWatch()
-        let request = motion.request(stream)
+        var request = motion.request(stream)
+        request.view = view.wish ?? request.view
+        request.isForRecordingOnly = true
+        if let encoder { request.encoder = encoder }
         if var daemon = try DaemonConnection.ifReachable(socket.path),
             try DaemonChoice.camera(of: &daemon, for: request, changesMode: true) != nil
         {

@@ -13,6 +13,8 @@ struct ServeCommand: ParsableCommand {
 
     @OptionGroup var stream: StreamOptions
     @OptionGroup var motion: MotionOptions
+    @OptionGroup(title: "What is shown") var view: VideoViewOptions
+    @OptionGroup var photo: PhotoOptions
     @OptionGroup var socket: SocketOptions
 
     func run() throws {
@@ -23,7 +25,10 @@ struct ServeCommand: ParsableCommand {
         let file = try SocketFile(socket.path)
         defer { file.remove() }
         let log = Logger(label: "camd")
-        let session = try CameraSession(motion.request(stream)) { log.notice("\($0)") }
+        var request = motion.request(stream)
+        request.view = view.wish ?? request.view
+        request.hasQuickPhotos = photo.isQuick
+        let session = try CameraSession(request) { log.notice("\($0)") }
         defer { session.close() }
         let stop = Daemon.Stop(descriptor: signals.descriptor) { SignalWatch.name(signals.first ?? 0) }
         let daemon = try Daemon(socket: file, session: session, stop: stop, log: log)

@@ -12,6 +12,8 @@ struct SnapshotCommand: ParsableCommand {
             """)
 
     @OptionGroup var stream: StreamOptions
+    @OptionGroup(title: "What is shown") var view: ViewOptions
+    @OptionGroup var photo: PhotoOptions
     @OptionGroup var socket: SocketOptions
 
     @Option(
@@ -35,12 +37,15 @@ struct SnapshotCommand: ParsableCommand {
     }
 
     private func take() throws(CamdError) -> SnapshotResult {
+        var request = stream.request
+        request.view = view.wish() ?? request.view
+        request.hasQuickPhotos = photo.isQuick
         if var daemon = try DaemonConnection.ifReachable(socket.path),
-            try DaemonChoice.camera(of: &daemon, for: stream.request) != nil
+            try DaemonChoice.camera(of: &daemon, for: request) != nil
         {
             return try daemon.snapshot(file: try FilePaths.absolute(output), quality: quality)
         }
-        let session = try CameraSession(stream.request)
+        let session = try CameraSession(request)
         defer { session.close() }
         return try session.snapshot(to: output, quality: quality)
     }

@@ -31,10 +31,37 @@ enum CameraInterface {
         type Path (
           # import:heap:NAME, import:udmabuf, mmap-noncoherent, mmap, or pattern:SOURCE
           capture: string,
-          # eglimage or upload
+          # eglimage, upload or none
           gpu: string,
-          # heap:NAME, udmabuf or readback
-          output: string
+          # heap:NAME, udmabuf, readback or none
+          output: string,
+          # what encoders read: direct is the camera's own frames, gpu is the GPU's pictures of them
+          video: string
+        )
+
+        # What videos show of a frame, and their size.
+        type View (
+          width: int,
+          height: int,
+          # degrees, clockwise: 0, 90, 180 or 270
+          rotate: int,
+          mirror: bool,
+          # the part of the frame that is shown, before it is mirrored and turned, such as "640x480+100+50"
+          crop: string
+        )
+
+        # What is wanted to be shown of frames. They are cut first, then mirrored, then turned, then scaled.
+        type Show (
+          # a part of the frame in its pixels: "WIDTHxHEIGHT+LEFT+TOP"
+          crop: ?string,
+          # its middle, so many times larger; not together with crop
+          zoom: ?float,
+          # degrees, clockwise: 0, 90, 180 or 270
+          rotate: ?int,
+          mirror: ?bool,
+          # the size of the video, where that is not the camera's
+          width: ?int,
+          height: ?int
         )
 
         # Capture buffers. The driver may give fewer than it was asked for, or more.
@@ -98,6 +125,7 @@ enum CameraInterface {
           refused: []Refusal,
           # the heap that capture buffers come from
           heap: ?string,
+          view: View,
           # the running recording, or the last one
           recording: ?Recording
         )
@@ -150,7 +178,8 @@ enum CameraInterface {
           height: ?int,
           fps: ?float,
           # V4L2's fourcc
-          format: ?string
+          format: ?string,
+          view: ?Show
         ) -> (cameras: []Camera)
 
         # Ends the recording and finishes its file.

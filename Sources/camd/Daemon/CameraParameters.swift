@@ -12,13 +12,13 @@ struct NoParameters: MethodParameters {
 }
 
 struct StartParameters: MethodParameters {
-    static let names: Set<String> = ["file", "encoder", "camera", "width", "height", "fps", "format"]
+    static let names: Set<String> = ["file", "encoder", "camera", "width", "height", "fps", "format", "view"]
     var file: String
     var encoder: String?
     var camera: String?
     var mode = StreamMode()
 
-    private enum CodingKeys: CodingKey { case file, encoder, camera, width, height, fps, format }
+    private enum CodingKeys: CodingKey { case file, encoder, camera, width, height, fps, format, view }
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -36,6 +36,7 @@ struct StartParameters: MethodParameters {
             }
             mode.framesPerSecond = fps
         }
+        mode.view = try container.decodeIfPresent(ViewParameters.self, forKey: .view)?.wish
         guard let name = try container.decodeIfPresent(String.self, forKey: .format) else { return }
         guard let format = PixelFormat(name) else { throw container.unfit(.format, "a fourcc of V4L2") }
         mode.pixelFormat = format
@@ -44,7 +45,7 @@ struct StartParameters: MethodParameters {
 
 extension KeyedDecodingContainer {
     /// A whole number in a range. Foundation's own error for a number that is not whole names no member.
-    fileprivate func decodeWhole(_ key: Key, in range: ClosedRange<Int>) throws -> Int? {
+    func decodeWhole(_ key: Key, in range: ClosedRange<Int>) throws -> Int? {
         guard let number = try decodeIfPresent(Double.self, forKey: key) else { return nil }
         guard let whole = Int(exactly: number), range.contains(whole) else {
             throw unfit(key, "a whole number from \(range.lowerBound) to \(range.upperBound)")
@@ -52,8 +53,8 @@ extension KeyedDecodingContainer {
         return whole
     }
 
-    fileprivate func unfit(_ key: Key, _ reason: String) -> DecodingError {
-        .dataCorrupted(.init(codingPath: [key], debugDescription: reason))
+    func unfit(_ key: Key, _ reason: String) -> DecodingError {
+        .dataCorrupted(.init(codingPath: codingPath + [key], debugDescription: reason))
     }
 }
 

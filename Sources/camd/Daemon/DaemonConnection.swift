@@ -77,6 +77,7 @@ struct DaemonConnection: ~Copyable {
         if let height = mode.height { parameters["height"] = .integer(Int64(height)) }
         if let rate = mode.framesPerSecond { parameters["fps"] = .number(rate) }
         if let format = mode.pixelFormat { parameters["format"] = .string(format.description) }
+        if let view = mode.view { parameters["view"] = ViewParameters.json(view) }
         return .object(parameters)
     }
 

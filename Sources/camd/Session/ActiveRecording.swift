@@ -5,20 +5,51 @@ import Recording
 /// A recording that runs: the recorder, and what got lost on the way to it.
 final class ActiveRecording: VideoSink {
     private let recorder: Recorder
-    private let gpu: GPUStage
+    private let feed: Feed
     /// The stage's counts when the recording began: what it lost before is not this file's.
     private let before: GPUStage.Counts
 
+    /// Where its frames come from.
+    private enum Feed {
+        case gpu(GPUStage)
+        case direct(DirectVideo)
+    }
+
     /// Opens the file and the encoder. `failed` is signalled when the recording ends by itself.
-    init(
-        _ request: RecordingRequest, gpu: GPUStage, source: any FrameSource, failed: EventCounter
-    ) throws(CamdError) {
-        // All but two of the pictures may wait for the encoder: one the GPU draws, one is being encoded.
+    init(_ request: RecordingRequest, _ stream: CameraStream, failed: EventCounter) throws(CamdError) {
+        let layout: FrameLayout
+        let slots: Int
+        if !stream.isDirect, let gpu = stream.gpu, let pictures = gpu.videoLayout {
+            feed = .gpu(gpu)
+            layout = pictures
+            // All but two of the pictures may wait for the encoder: one the GPU draws, one is being encoded.
+            slots = gpu.report.videoSlots - 2
+            before = gpu.counts
+        } else {
+            feed = .direct(stream.direct)
+            layout = stream.source.pool.layout
+            slots = stream.source.pool.slotCount - CameraStream.undirectedBuffers
+            before = GPUStage.Counts()
+        }
         recorder = try Recorder(
-            path: request.file, layout: gpu.videoLayout, nominalFrameRate: source.framesPerSecond ?? 30,
-            encoder: EncoderSettings(name: request.encoder), slotCount: gpu.report.videoSlots - 2, failureBell: failed)
-        self.gpu = gpu
-        before = gpu.counts
+            path: request.file, layout: layout, nominalFrameRate: stream.source.framesPerSecond ?? 30,
+            encoder: EncoderSettings(name: request.encoder), slotCount: slots, failureBell: failed)
+    }
+
+    /// The next frame is the first one in the file.
+    func begin() throws(CamdError) {
+        switch feed {
+        case .gpu(let gpu): try gpu.setVideoSink(self)
+        case .direct(let direct): direct.set(self)
+        }
+    }
+
+    /// No more frames come.
+    func end() throws(CamdError) {
+        switch feed {
+        case .gpu(let gpu): try gpu.setVideoSink(nil)
+        case .direct(let direct): direct.set(nil)
+        }
     }
 
     func offer(_ frame: consuming FrameLease) { recorder.offer(frame) }
@@ -43,7 +74,8 @@ final class ActiveRecording: VideoSink {
 
     var status: CameraStatus.Recording {
         let now = recorder.status
-        let counts = gpu.counts
+        var counts = before
+        if case .gpu(let gpu) = feed { counts = gpu.counts }
         var lost: [String: UInt64] = [:]
         for (reason, count) in now.lost where count > 0 { lost[reason.rawValue] = count }
         let behind = counts.lostGPUBehind - before.lostGPUBehind

@@ -1,13 +1,43 @@
+import CaptureCore
+
 /// What camd says of one camera, in `status` and at the end of `record`. The keys are a contract: see docs/json.md.
 struct CameraStatus: Codable, Sendable, Equatable {
     struct Path: Codable, Sendable, Equatable {
         /// How frames come from the driver: `import:heap:NAME`, `import:udmabuf`, `mmap-noncoherent`, `mmap`,
         /// `pattern:SOURCE`.
         var capture: String
-        /// How the GPU sees them: `eglimage` or `upload`.
+        /// How the GPU sees them: `eglimage`, `upload`, or `none` where it is not used.
         var gpu: String
-        /// What the GPU writes into: `heap:NAME`, `udmabuf` or `readback`.
+        /// What the GPU writes into: `heap:NAME`, `udmabuf`, `readback` or `none`.
         var output: String
+        /// What encoders read: `direct` is the camera's own frames, `gpu` is the GPU's pictures of them.
+        var video: String
+    }
+
+    /// What videos show of a frame.
+    struct View: Codable, Sendable, Equatable {
+        /// Of the video, in pixels.
+        var width: Int
+        var height: Int
+        /// Degrees, clockwise: 0, 90, 180 or 270.
+        var rotate: Int
+        var mirror: Bool
+        /// The part of the frame that is shown, as `640x480+100+50`.
+        var crop: String
+
+        init(_ view: PictureView, of frame: FrameSize) {
+            width = view.width
+            height = view.height
+            rotate = view.rotation.rawValue
+            mirror = view.isMirrored
+            func pixels(_ part: Double, _ full: Int) -> Int { Int((part * Double(full)).rounded()) }
+            let (x, y) = (pixels(view.left, frame.width), pixels(view.top, frame.height))
+            crop =
+                ViewWish.Crop(
+                    x: x, y: y, width: pixels(view.right, frame.width) - x,
+                    height: pixels(view.bottom, frame.height) - y
+                ).description
+        }
     }
 
     /// Capture buffers.
@@ -69,12 +99,13 @@ struct CameraStatus: Codable, Sendable, Equatable {
     var refused: [Refusal]
     /// The heap that capture buffers come from; nil where none is used.
     var heap: String?
+    var view: View
     var recording: Recording?
 
     enum CodingKeys: String, CodingKey {
         case camera, name, driver, node, format, width, height, fps, numbered, frames, dropped, corrupt, starved, late
         case bytesCopiedPerFrame = "bytes_copied_per_frame"
-        case buffers, path, refused, heap, recording
+        case buffers, path, refused, heap, view, recording
     }
 }
 

@@ -45,13 +45,18 @@ struct ColorTags {
             switch color.primaries {
             case .bt709: AVCOL_PRI_BT709
             case .smpte170m: AVCOL_PRI_SMPTE170M
+            case .bt470SystemM: AVCOL_PRI_BT470M
             case .bt470SystemBG: AVCOL_PRI_BT470BG
             case .bt2020: AVCOL_PRI_BT2020
+            // H.273 has no number for it, or none for its white: see `Colorimetry.asVideo`.
+            case .opRGB, .dciP3: AVCOL_PRI_UNSPECIFIED
             }
         transfer =
             switch color.transfer {
             case .bt709: AVCOL_TRC_BT709
             case .sRGB: AVCOL_TRC_IEC61966_2_1
+            case .smpte240m: AVCOL_TRC_SMPTE240M
+            case .opRGB, .dciP3: AVCOL_TRC_UNSPECIFIED
             case .linear: AVCOL_TRC_LINEAR
             case .smpte2084: AVCOL_TRC_SMPTE2084
             }
@@ -60,6 +65,7 @@ struct ColorTags {
             case .bt601: AVCOL_SPC_SMPTE170M
             case .bt709: AVCOL_SPC_BT709
             case .bt2020: AVCOL_SPC_BT2020_NCL
+            case .smpte240m: AVCOL_SPC_SMPTE240M
             // The table above has no RGB format, so this is a frame whose matrix is not known.
             case .rgb: AVCOL_SPC_UNSPECIFIED
             }

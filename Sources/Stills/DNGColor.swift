@@ -1,3 +1,4 @@
+import CaptureCore
 import Glibc
 
 /// The colour arithmetic of the DNG specification (chapter 6 of version 1.6): from what a file says of a camera to the
@@ -23,7 +24,7 @@ public enum DNGColor {
         guard let gains = gains(color.neutral ?? sight.xyzToCamera * white.xyz) else { return nil }
         let seen = gains.map { 1 / $0 }
         guard let toXYZ = sight.toXYZ(neutral: seen),
-            let toSRGB = adaptation(from: .d50, to: .d65).map({ linearSRGB * $0 })
+            let toSRGB = Chromaticity.adaptation(from: .d50, to: .d65).map({ linearSRGB * $0 })
         else { return nil }
         let matrix = toSRGB * toXYZ * Matrix3(diagonal: seen)
         guard matrix.numbers.allSatisfy({ $0.isFinite && abs($0) < 1e3 }) else { return nil }
@@ -88,7 +89,7 @@ public enum DNGColor {
             }
             // Not the white that the sight is for: where that was not found to all digits, white would be tinted.
             guard let inverse = xyzToCamera.inverse,
-                let adaptation = adaptation(from: Chromaticity(xyz: inverse * neutral), to: .d50)
+                let adaptation = Chromaticity.adaptation(from: Chromaticity(xyz: inverse * neutral), to: .d50)
             else { return nil }
             let matrix = adaptation * inverse
             let brightness = (matrix * neutral)[1]
@@ -123,28 +124,11 @@ public enum DNGColor {
         }
     }
 
-    /// Bradford's matrix from XYZ to something like the eye's cones.
-    private static let cones = Matrix3([
-        [0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296],
-    ])
-
-    /// From XYZ as seen under one white to XYZ as seen under another, by Bradford's transform.
-    static func adaptation(from white: Chromaticity, to other: Chromaticity) -> Matrix3? {
-        let before = cones * white.xyz
-        let after = cones * other.xyz
-        guard before.allSatisfy({ $0 > 1e-3 }), let back = cones.inverse else { return nil }
-        return back * Matrix3(diagonal: (0..<3).map { after[$0] / before[$0] }) * cones
-    }
-
-    /// From XYZ of D65 to linear sRGB (IEC 61966-2-1), from its primaries.
+    /// From XYZ of D65 to linear sRGB (IEC 61966-2-1).
     static let linearSRGB: Matrix3 = {
-        let primaries = [
-            Chromaticity(x: 0.64, y: 0.33), Chromaticity(x: 0.30, y: 0.60), Chromaticity(x: 0.15, y: 0.06),
-        ].map(\.xyz)
-        let columns = Matrix3((0..<3).map { row in primaries.map { $0[row] } })
-        guard let inverse = columns.inverse,
-            let toRGB = (columns * Matrix3(diagonal: inverse * Chromaticity.d65.xyz)).inverse
-        else { preconditionFailure("sRGB's primaries are no plane") }
+        guard let toRGB = Colorimetry.Primaries.bt709.toXYZ?.inverse else {
+            preconditionFailure("sRGB's primaries are no plane")
+        }
         return toRGB
     }()
 }

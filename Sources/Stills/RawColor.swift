@@ -1,3 +1,5 @@
+import CaptureCore
+
 /// What a file or a device profile says of a camera's colours, in the terms of the DNG specification.
 public struct RawColor: Sendable, Hashable {
     /// How the camera sees under one light.
@@ -34,36 +36,4 @@ public struct RawColor: Sendable, Hashable {
     public var baselineExposure = 0.0
 
     public init() {}
-}
-
-/// A colour without its brightness: x and y of CIE 1931.
-public struct Chromaticity: Sendable, Hashable {
-    public var x: Double
-    public var y: Double
-
-    public init(x: Double, y: Double) {
-        self.x = x
-        self.y = y
-    }
-
-    /// Daylight of 5003 K, the white of ICC profiles and of DNG's XYZ.
-    public static let d50 = Chromaticity(x: 0.3457, y: 0.3585)
-    /// Daylight of 6504 K, the white of sRGB.
-    public static let d65 = Chromaticity(x: 0.3127, y: 0.3290)
-
-    /// X, Y, Z for a brightness (Y) of 1.
-    public var xyz: [Double] { [x / y, 1, (1 - x - y) / y] }
-
-    /// Of three numbers X, Y, Z.
-    public init(xyz: [Double]) {
-        let sum = xyz[0] + xyz[1] + xyz[2]
-        self.init(x: xyz[0] / sum, y: xyz[1] / sum)
-    }
-
-    /// The correlated colour temperature in kelvins, by McCamy's formula of 1992: within some kelvins of the exact one
-    /// from 2,856 to 6,504 K.
-    public var temperature: Double {
-        let n = (x - 0.3320) / (0.1858 - y)
-        return ((449 * n + 3525) * n + 6823.3) * n + 5520.33
-    }
 }

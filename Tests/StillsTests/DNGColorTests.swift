@@ -1,3 +1,4 @@
+import CaptureCore
 import Testing
 
 @testable import Stills
@@ -28,12 +29,12 @@ struct DNGColorTests {
     func adaptation() throws {
         // Reference.
         try expect(
-            DNGColor.adaptation(from: .d65, to: .d50),
+            Chromaticity.adaptation(from: .d65, to: .d50),
             [1.0479298, 0.0229469, -0.0501923, 0.0296278, 0.9904344, -0.0170738, -0.009243, 0.0150552, 0.7518743],
             within: 1e-6, #_sourceLocation)
         try expect(
-            DNGColor.adaptation(from: .d50, to: .d50), Matrix3.identity.numbers, within: 1e-12, #_sourceLocation)
-        #expect(DNGColor.adaptation(from: Chromaticity(x: 0.9, y: 1e-9), to: .d50) == nil)
+            Chromaticity.adaptation(from: .d50, to: .d50), Matrix3.identity.numbers, within: 1e-12, #_sourceLocation)
+        #expect(Chromaticity.adaptation(from: Chromaticity(x: 0.9, y: 1e-9), to: .d50) == nil)
     }
 
     @Test("become sRGB by the standard's primaries")
@@ -134,7 +135,7 @@ struct DNGColorTests {
         }
         // Told by a matrix from white-balanced numbers to D50 it is the same.
         let toD50 = try #require(DNGColor.linearSRGB.inverse)
-        let adaptation = try #require(DNGColor.adaptation(from: .d65, to: .d50))
+        let adaptation = try #require(Chromaticity.adaptation(from: .d65, to: .d50))
         color.calibrations[0].forwardMatrix = adaptation * toD50
         for neutral in [[1, 1, 1], [0.5, 1, 0.625]] {
             color.neutral = neutral

@@ -3,10 +3,15 @@ import CV4L2
 /// How numbers in a frame stand for colours. Values that a driver leaves open are filled in as the kernel's
 /// documentation defines the defaults.
 public struct Colorimetry: Hashable, Sendable {
-    public enum Primaries: Sendable, Hashable { case bt709, smpte170m, bt470SystemBG, bt2020 }
-    public enum Transfer: Sendable, Hashable { case bt709, sRGB, linear, smpte2084 }
+    public enum Primaries: Sendable, Hashable, CaseIterable {
+        case bt709, smpte170m, bt470SystemM, bt470SystemBG, bt2020, opRGB, dciP3
+    }
+    /// The curve between light and numbers.
+    public enum Transfer: Sendable, Hashable, CaseIterable {
+        case bt709, sRGB, smpte240m, opRGB, dciP3, linear, smpte2084
+    }
     /// The matrix between R'G'B' and Y'CbCr; `rgb` where there is none.
-    public enum Matrix: Sendable, Hashable { case bt601, bt709, bt2020, rgb }
+    public enum Matrix: Sendable, Hashable { case bt601, bt709, bt2020, smpte240m, rgb }
     public enum Range: Sendable, Hashable { case limited, full }
 
     public var primaries: Primaries
@@ -28,13 +33,24 @@ public struct Colorimetry: Hashable, Sendable {
     /// Raw and RGB frames of a camera that says nothing more.
     public static let sRGB = Colorimetry(primaries: .bt709, transfer: .sRGB, matrix: .rgb, range: .full)
 
+    /// The same as a video can be tagged with, so that players show it right: primaries and curves that H.273 has no numbers for
+    /// become HD's, and so does light itself, of which eight bits are too few.
+    public var asVideo: Colorimetry {
+        var color = self
+        if matrix == .rgb { (color.matrix, color.range) = (.bt709, .limited) }
+        if [.opRGB, .dciP3].contains(primaries) { color.primaries = .bt709 }
+        if [.opRGB, .dciP3, .linear].contains(transfer) { color.transfer = .bt709 }
+        return color
+    }
+
     /// From a driver's fields of `struct v4l2_pix_format`; `isRGB` for formats with no Y'CbCr in them (RGB and Bayer).
     public init(colorspace: UInt32, transfer: UInt32, encoding: UInt32, quantization: UInt32, isRGB: Bool) {
         let space = colorspace == V4L2_COLORSPACE_DEFAULT.rawValue ? V4L2_COLORSPACE_SRGB.rawValue : colorspace
         switch space {
-        case V4L2_COLORSPACE_SMPTE170M.rawValue, V4L2_COLORSPACE_SMPTE240M.rawValue,
-            V4L2_COLORSPACE_470_SYSTEM_M.rawValue:
-            primaries = .smpte170m
+        case V4L2_COLORSPACE_SMPTE170M.rawValue, V4L2_COLORSPACE_SMPTE240M.rawValue: primaries = .smpte170m
+        case V4L2_COLORSPACE_470_SYSTEM_M.rawValue: primaries = .bt470SystemM
+        case V4L2_COLORSPACE_OPRGB.rawValue: primaries = .opRGB
+        case V4L2_COLORSPACE_DCI_P3.rawValue: primaries = .dciP3
         case V4L2_COLORSPACE_470_SYSTEM_BG.rawValue: primaries = .bt470SystemBG
         case V4L2_COLORSPACE_BT2020.rawValue: primaries = .bt2020
         default: primaries = .bt709
@@ -43,6 +59,9 @@ public struct Colorimetry: Hashable, Sendable {
         switch curve {
         case V4L2_XFER_FUNC_SRGB.rawValue: self.transfer = .sRGB
         case V4L2_XFER_FUNC_NONE.rawValue: self.transfer = .linear
+        case V4L2_XFER_FUNC_OPRGB.rawValue: self.transfer = .opRGB
+        case V4L2_XFER_FUNC_SMPTE240M.rawValue: self.transfer = .smpte240m
+        case V4L2_XFER_FUNC_DCI_P3.rawValue: self.transfer = .dciP3
         case V4L2_XFER_FUNC_SMPTE2084.rawValue: self.transfer = .smpte2084
         default: self.transfer = .bt709
         }
@@ -53,6 +72,7 @@ public struct Colorimetry: Hashable, Sendable {
             switch code {
             case V4L2_YCBCR_ENC_709.rawValue, V4L2_YCBCR_ENC_XV709.rawValue: matrix = .bt709
             case V4L2_YCBCR_ENC_BT2020.rawValue, V4L2_YCBCR_ENC_BT2020_CONST_LUM.rawValue: matrix = .bt2020
+            case V4L2_YCBCR_ENC_SMPTE240M.rawValue: matrix = .smpte240m
             default: matrix = .bt601
             }
         }

@@ -1,11 +1,24 @@
 /// The affine change of three numbers of a pixel, each from 0 to 1 for a byte of 0 to 255, from one colorimetry to
-/// another: `out = matrix * in + offset`. Transfer curves and primaries stay as they are.
+/// another: `out = matrix * in + offset`. Transfer curves and primaries stay as they are, unless there is `light`.
 struct ColorTransform: Equatable, Sendable {
+    /// A change of primaries or of the curve: numbers become light, and that becomes numbers again.
+    struct Light: Equatable, Sendable {
+        var from: Colorimetry.Transfer
+        /// Three rows of three, for linear R, G, B.
+        var gamut: [[Double]]
+        var to: Colorimetry.Transfer
+        /// From the new R'G'B' to what is wanted; `matrix` and `offset` lead to the old R'G'B'.
+        var coding: [[Double]]
+        var codingOffset: [Double]
+    }
+
+    var light: Light?
+
     /// Three rows of three.
     var matrix: [[Double]]
     var offset: [Double]
 
-    var isIdentity: Bool { matrix == Self.identity && offset == [0, 0, 0] }
+    var isIdentity: Bool { matrix == Self.identity && offset == [0, 0, 0] && light == nil }
     private static let identity: [[Double]] = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
     /// From numbers as a camera gives them to numbers as a consumer wants them; exactly the identity where both are the
@@ -35,7 +48,25 @@ struct ColorTransform: Equatable, Sendable {
         }
     }
 
-    var rows: [SIMD3<Double>] { matrix.map { SIMD3($0[0], $0[1], $0[2]) } }
+    /// The same with what follows from other primaries and another curve. An affine change alone is a fast one: so it is
+    /// where these are the same.
+    static func seeing(_ source: Colorimetry, as target: Colorimetry) -> ColorTransform {
+        guard source.primaries != target.primaries || source.transfer != target.transfer else {
+            return ColorTransform(from: source, to: target)
+        }
+        var rgb = source
+        (rgb.matrix, rgb.range) = (.rgb, .full)
+        var transform = ColorTransform(from: source, to: rgb)
+        let coding = ColorTransform(from: rgb, to: target)
+        transform.light = Light(
+            from: source.transfer, gamut: source.primaries.toRGB(of: target.primaries).rows, to: target.transfer,
+            coding: coding.matrix, codingOffset: coding.offset)
+        return transform
+    }
+
+    var rows: [SIMD3<Double>] { Self.rows(matrix) }
+
+    static func rows(_ matrix: [[Double]]) -> [SIMD3<Double>] { matrix.map { SIMD3($0[0], $0[1], $0[2]) } }
 
     /// The same, with colours brought nearer to grey (0) or farther from it (more than 1) before; for sources of R, G and B.
     func saturated(_ saturation: Double) -> ColorTransform {
@@ -55,11 +86,12 @@ struct ColorTransform: Equatable, Sendable {
 
     private typealias Affine = (matrix: [[Double]], offset: [Double])
 
-    /// Kr and Kb of ITU-R BT.601, 709 and 2020.
+    /// Kr and Kb of ITU-R BT.601, 709 and 2020, and of SMPTE 240M.
     private static func weights(_ matrix: Colorimetry.Matrix) -> (r: Double, b: Double) {
         switch matrix {
         case .bt709: (0.2126, 0.0722)
         case .bt2020: (0.2627, 0.0593)
+        case .smpte240m: (0.212, 0.087)
         case .bt601, .rgb: (0.299, 0.114)
         }
     }

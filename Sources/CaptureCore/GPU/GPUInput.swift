@@ -22,7 +22,7 @@ final class GPUInput {
         self.source = source
         self.width = width
         self.height = height
-        self.color = color
+        self.color = look?.changing(color) ?? color
         self.look = look
         self.planes = planes
         self.textures = textures

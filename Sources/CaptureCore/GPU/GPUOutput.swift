@@ -117,7 +117,7 @@ final class GPUOutput {
     private static func passes(
         _ display: GPUDisplay, _ kind: Kind, _ input: GPUInput, _ view: PictureView, _ layout: FrameLayout
     ) throws(CamdError) -> [GPUPass] {
-        var transform = ColorTransform(from: input.color, to: layout.color)
+        var transform = ColorTransform.seeing(input.color, as: layout.color)
         if let saturation = input.look?.saturation { transform = transform.saturated(saturation) }
         func pass(
             _ output: ShaderText.Output, x: Int = 0, y: Int = 0, width: Int, height: Int

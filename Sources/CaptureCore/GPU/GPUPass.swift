@@ -21,6 +21,7 @@ final class GPUPass {
     ) throws(CamdError) {
         var features = features ?? input.features
         features.isIdentity = transform.isIdentity
+        features.light = transform.light
         features.isES3 = display.isES3
         (x, y) = (area.x, area.y)
         let columns = Self.innerColumns(input, output, area.width)
@@ -31,6 +32,11 @@ final class GPUPass {
             input.setUniforms(program)
             program.set("matrix", columns: transform.rows)
             program.set("offset", transform.offset)
+            if let light = transform.light {
+                program.set("gamut", columns: ColorTransform.rows(light.gamut))
+                program.set("coding", columns: ColorTransform.rows(light.coding))
+                program.set("coding_offset", light.codingOffset)
+            }
             more(program)
             return program
         }

@@ -97,6 +97,18 @@ public struct Look: Sendable, Hashable {
     /// The debayer alone.
     public static let neutral = Look()
 
+    /// What a sensor's numbers mean when all this was done to them.
+    func changing(_ color: Colorimetry) -> Colorimetry {
+        var color = color
+        switch curve {
+        case .linear: break
+        case .bt709: color.transfer = .bt709
+        case .sRGB, .points: color.transfer = .sRGB
+        }
+        if matrix != Self.identity { color.primaries = .bt709 }
+        return color
+    }
+
     /// `curve` as a shader can do it without a table: a straight line from black up to `curveToe`, then a polynomial of the
     /// square root; the line's slope, and the polynomial's coefficients from the constant up (least squares).
     func curveCoefficients() -> (slope: Double, terms: [Double]) {

@@ -58,13 +58,9 @@ final class CameraStream: Sendable {
         gpu?.stop()
     }
 
-    /// What becomes of frames of these colours. What a sensor gave is not yet as a screen wants it: light itself gets a curve, and
-    /// the rest stays the camera's.
+    /// What becomes of frames of these colours. Where a sensor gives light itself, the debayer's passes put the curve on.
     static func plan(_ color: Colorimetry, _ reading: PixelReading?) -> PicturePlan {
-        var video = color
-        if video.matrix == .rgb { (video.matrix, video.range) = (.bt709, .limited) }
-        if video.transfer == .linear { video.transfer = .bt709 }
-        var plan = PicturePlan(videoColor: video)
+        var plan = PicturePlan(videoColor: color.asVideo)
         if reading?.isBayer == true, color.transfer == .linear {
             plan.look.curve = .bt709
             plan.stillLook.curve = .sRGB
@@ -117,7 +113,7 @@ final class CameraStream: Sendable {
 
     private static func canBeDirect(_ source: any FrameSource, encoder: String) throws(CamdError) -> Bool {
         let layout = source.pool.layout
-        guard mayBeDirect(layout.format), layout.color.transfer != .linear,
+        guard mayBeDirect(layout.format), layout.color.asVideo == layout.color,
             source.pool.slotCount > undirectedBuffers, EncoderList.hasVideo(encoder, taking: layout.format)
         else { return false }
         // The encoder reads each byte several times.

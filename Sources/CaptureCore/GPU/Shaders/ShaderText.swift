@@ -68,11 +68,13 @@ enum ShaderText {
     }
 
     /// What is compiled in.
-    struct Features: Hashable, Sendable {
+    struct Features: Sendable {
         /// In the language of GLES 3.0, where a texel can be fetched without arithmetic.
         var isES3 = false
         /// The colours need no change.
         var isIdentity = false
+        /// Primaries or curves change.
+        var light: ColorTransform.Light?
         var balances = false
         var hasShading = false
         var replacesDefects = false
@@ -100,6 +102,7 @@ enum ShaderText {
         var text = features.isES3 ? es3 : ""
         func define(_ name: String, _ isSet: Bool) { if isSet { text += "#define \(name) 1\n" } }
         define("IDENTITY", features.isIdentity)
+        define("LIGHT", features.light != nil)
         define("BALANCE", features.balances)
         define("SHADING", features.hasShading)
         define("DEFECTS", features.replacesDefects)
@@ -110,6 +113,7 @@ enum ShaderText {
         define("EDGE", place == .edge)
         if case .picture = source { define("PICTURE", true) }
         text += prelude
+        if let light = features.light { text += LightText.text(from: light.from, to: light.to) }
         // What tells sharpness best: brightness, or the green that most cells have.
         text += "#define FOCUS \(source.isRGB ? "b" : "a")\n"
         switch source {
@@ -398,6 +402,9 @@ enum ShaderText {
               quad(p.x, p.y, a, b, c);
             #ifdef IDENTITY
               gl_FragColor = a;
+            #elif defined(LIGHT)
+              gl_FragColor = vec4(seen(vec3(a.r, b.r, c.r)).x, seen(vec3(a.g, b.g, c.g)).x,
+                seen(vec3(a.b, b.b, c.b)).x, seen(vec3(a.a, b.a, c.a)).x);
             #else
               gl_FragColor = matrix[0].x * a + matrix[1].x * b + matrix[2].x * c + offset.x;
             #endif
@@ -411,6 +418,8 @@ enum ShaderText {
               pairs(p.x, p.y, a, b, c);
             #ifdef IDENTITY
               gl_FragColor = vec4(b.x, c.x, b.y, c.y);
+            #elif defined(LIGHT)
+              gl_FragColor = vec4(seen(vec3(a.x, b.x, c.x)).yz, seen(vec3(a.y, b.y, c.y)).yz);
             #else
               vec2 u = matrix[0].y * a + matrix[1].y * b + matrix[2].y * c + offset.y;
               vec2 v = matrix[0].z * a + matrix[1].z * b + matrix[2].z * c + offset.z;
@@ -427,6 +436,9 @@ enum ShaderText {
               pairs(2.0 * p.x + 1.0, p.y, d, e, f);
             #ifdef IDENTITY
               gl_FragColor = vec4(\(output == .chromaU ? "b, e" : "c, f"));
+            #elif defined(LIGHT)
+              gl_FragColor = vec4(seen(vec3(a.x, b.x, c.x)).\(row(output)), seen(vec3(a.y, b.y, c.y)).\(row(output)),
+                seen(vec3(d.x, e.x, f.x)).\(row(output)), seen(vec3(d.y, e.y, f.y)).\(row(output)));
             #else
               gl_FragColor = matrix[0].\(row(output)) * vec4(a, d) + matrix[1].\(row(output)) * vec4(b, e)
                 + matrix[2].\(row(output)) * vec4(c, f) + offset.\(row(output));
@@ -446,6 +458,8 @@ enum ShaderText {
               vec3 s = vec3(dot(a, one), dot(b, one), dot(c, one));
             #ifdef IDENTITY
               gl_FragColor = vec4(s, 1.0);
+            #elif defined(LIGHT)
+              gl_FragColor = vec4(seen(s), 1.0);
             #else
               gl_FragColor = vec4(matrix * s + offset, 1.0);
             #endif

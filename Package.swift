@@ -17,7 +17,9 @@ let package = Package(
     targets: [
         // C: what Swift cannot import of the kernel's and of the libraries' headers, nothing else.
         .target(name: "CV4L2"),
-        .target(name: "CEGL", linkerSettings: [.linkedLibrary("EGL"), .linkedLibrary("GLESv2")]),
+        .target(
+            name: "CEGL",
+            linkerSettings: [.linkedLibrary("EGL"), .linkedLibrary("GLESv2"), .linkedLibrary("gbm")]),
         .systemLibrary(name: "CFFmpeg", pkgConfig: "libavformat", providers: [.apt(["libavformat-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),

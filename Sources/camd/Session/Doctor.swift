@@ -123,7 +123,7 @@ extension Inventory {
                     name: "gpu", ok: true, needed: true,
                     detail: "\(gpu.renderer)\(gpu.isSoftware ? ", in software" : ""), "
                         + "\(gpu.importsDMABufs ? "imports" : "does not import") dma-bufs, "
-                        + "\(gpu.hasNativeFences ? "native" : "no native") fences",
+                        + "\(gpu.fences) fences, found by \(gpu.platform)\(gpu.node.map { " on \($0)" } ?? "")",
                     remedy: gpu.importsDMABufs ? nil : "Mesa 24.2 or later imports dma-bufs in software."))
         } catch {
             report.checks.append(

@@ -1,0 +1,117 @@
+import CEGL
+import LinuxSystem
+
+/// What a stage is to do: all that does not change when a context is made anew.
+struct GPUPlan {
+    var source: FramePool
+    var writes: DriverWrites
+    var look: Look
+    var videoColor: Colorimetry
+    var taps: [PictureTap]
+    var choice: HeapChoice
+    var stock: BufferStock
+    var setup: GPUSetup
+}
+
+/// All that lives and dies with one context: the GPU, the images of all buffers, the programs. Made, used and ended on the GL
+/// thread. The pools of its outputs go on without it.
+final class GPUScene {
+    let display: GPUDisplay
+    let source: GPUSource
+    let chain: GPUChain
+    let video: GPUOutput
+    let still: GPUOutput
+    let taps: [GPUOutput]
+    /// What was tried first.
+    let refusals: [PathRefusal]
+    private let corners: [GLfloat] = [-1, -1, 3, -1, -1, 3]
+
+    /// What one scene leaves to the next: whoever holds a picture keeps it.
+    struct Kept {
+        var gpuPath: String
+        var video: GPUOutput.Kept
+        var still: GPUOutput.Kept
+        var taps: [GPUOutput.Kept]
+    }
+
+    var kept: Kept {
+        Kept(gpuPath: source.path, video: video.kept, still: still.kept, taps: taps.map(\.kept))
+    }
+
+    /// Opens the GPU, imports, compiles and, where nothing is `kept`, allocates; then draws once with all of it.
+    init(_ plan: GPUPlan, kept: Kept? = nil) throws(CamdError) {
+        let pool = plan.source
+        display = try GPUDisplay(plan.setup)
+        var refusals = display.refusals + plan.choice.refusals.map { PathRefusal(.output, $0.source.name, $0.reason) }
+        source = try GPUSource(
+            display, pool, writes: plan.writes.handling(isSoftwareGPU: display.isSoftware), look: plan.look,
+            isStreaming: kept != nil, refusals: &refusals)
+        if let kept, source.path != kept.gpuPath {
+            throw CamdError(
+                .unavailable, subject: "GPU \(display.renderer)",
+                reason: "after its reset it no longer sees frames as before: \(refusals.last?.reason ?? source.path)")
+        }
+        let view = PictureView(width: pool.layout.width, height: pool.layout.height)
+        let views = plan.taps.compactMap(\.view)
+        chain = try GPUChain(
+            display, source.input, needsPicture: views.contains { !$0.isWhole(view.width, view.height) },
+            smallest: views.map { $0.scale(view.width, view.height) }.min() ?? 1)
+        video = try GPUOutput(
+            display, .nv12, of: chain, view: view, color: plan.videoColor,
+            slots: GPUStage.videoSlots(bytes: pool.layout.width * pool.layout.height * 3 / 2),
+            sources: plan.choice.sources, stock: plan.stock, kept: kept?.video, refusals: &refusals)
+        var ignored: [PathRefusal] = []
+        still = try GPUOutput(
+            display, .i420, of: chain, view: view, color: .jfif, slots: GPUStage.stillSlots,
+            sources: plan.choice.sources, stock: plan.stock, kept: kept?.still, refusals: &ignored)
+        var taps: [GPUOutput] = []
+        for (index, wish) in plan.taps.enumerated() {
+            taps.append(
+                try GPUOutput(
+                    display, wish.outputKind, of: chain, view: wish.view ?? view, color: wish.color,
+                    slots: min(FramePool.mostSlots, max(2, wish.slots)), sources: plan.choice.sources,
+                    stock: plan.stock, kept: kept?.taps[index], refusals: &ignored))
+        }
+        self.taps = taps
+        self.refusals = refusals
+        glEnableVertexAttribArray(0)
+        glDisable(GLenum(GL_DITHER))
+        if kept == nil { try warmUp() } else { try warmUpAgain() }
+    }
+
+    /// Draws from each capture buffer and into each output once: drivers compile late and map pages at their first use,
+    /// and the first frames should not wait for that.
+    private func warmUp() throws(CamdError) {
+        useCorners()
+        for slot in 0..<max(source.slotsToWarm, video.pool.slotCount) {
+            _ = try source.bind(slot % source.slotsToWarm)
+            chain.draw()
+            _ = try video.draw(slot % video.pool.slotCount)
+            if slot < still.pool.slotCount { _ = try still.draw(slot) }
+            for tap in taps where slot < tap.pool.slotCount { _ = try tap.draw(slot) }
+        }
+        glFinish()
+        for pool in [video.pool, still.pool] + taps.map(\.pool) {
+            for buffers in pool.buffers { for buffer in buffers { try buffer.prepareForCPU() } }
+        }
+        try display.checkErrors()
+    }
+
+    /// The same while a camera streams: nothing is drawn into pictures that others have, and no frame is touched by the CPU.
+    private func warmUpAgain() throws(CamdError) {
+        useCorners()
+        source.select(0)
+        chain.draw()
+        for output in [video, still] + taps {
+            if let free = output.pool.acquire() { _ = try output.draw(free.slot) }
+        }
+        glFinish()
+        try display.checkErrors()
+    }
+
+    func useCorners() {
+        corners.withUnsafeBufferPointer {
+            glVertexAttribPointer(0, 2, GLenum(GL_FLOAT), GLboolean(GL_FALSE), 0, $0.baseAddress)
+        }
+    }
+}

@@ -62,12 +62,14 @@ let package = Package(
         .target(
             name: "GoldenSupport", dependencies: ["CaptureCore", "LinuxSystem"], path: "Tests/GoldenSupport",
             swiftSettings: ours),
-        .testTarget(name: "CaptureCoreTests", dependencies: ["CaptureCore", "GoldenSupport"], swiftSettings: ours),
+        .testTarget(
+            name: "CaptureCoreTests", dependencies: ["CaptureCore", "GoldenSupport", "CEGL"], swiftSettings: ours),
         .testTarget(name: "RecordingTests", dependencies: ["Recording"], swiftSettings: ours),
         .testTarget(name: "StillsTests", dependencies: ["Stills", "CTIFF"], swiftSettings: ours),
         .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: ours),
         .testTarget(name: "CamdTests", dependencies: ["camd"], swiftSettings: ours),
         .testTarget(
-            name: "LabTests", dependencies: ["CaptureCore", "LinuxSystem", "GoldenSupport"], swiftSettings: ours),
+            name: "LabTests", dependencies: ["CaptureCore", "LinuxSystem", "GoldenSupport", "CEGL"],
+            swiftSettings: ours),
     ]
 )

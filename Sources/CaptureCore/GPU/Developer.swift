@@ -29,12 +29,16 @@ public final class Developer {
 
     /// Opens the GPU. `version`: of OpenGL ES, 2 or 3. `memory`: where frames and pictures lie; of ordinary memory they are
     /// copied in and out. `node`: see `GPUSetup`.
-    public init(
+    public convenience init(
         version: Int = 2, memory: BufferSource = .plainMemory, node: String? = nil
     ) throws(CamdError) {
-        self.memory = memory
         var setup = GPUSetup(node: node)
         setup.version = version
+        try self.init(setup, memory: memory)
+    }
+
+    init(_ setup: GPUSetup, memory: BufferSource = .plainMemory) throws(CamdError) {
+        self.memory = memory
         display = try GPUDisplay(setup)
         glDisable(GLenum(GL_DITHER))
     }

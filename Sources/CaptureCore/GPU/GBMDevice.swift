@@ -18,8 +18,10 @@ public final class GBMDevice: @unchecked Sendable, Hashable {
         let node = try Self.open(path)
         guard let device = gbm_create_device(node.rawValue) else {
             throw CamdError(
-                .unavailable, subject: "GPU \(path)", call: "gbm_create_device", reason: "libgbm knows no driver for it",
-                remedy: "Install Mesa's driver of that GPU (Debian: libgl1-mesa-dri libgbm1), or give --gpu another node: "
+                .unavailable, subject: "GPU \(path)", call: "gbm_create_device",
+                reason: "libgbm knows no driver for it",
+                remedy:
+                    "Install Mesa's driver of that GPU (Debian: libgl1-mesa-dri libgbm1), or give --gpu another node: "
                     + Self.others(than: path))
         }
         self.path = path
@@ -58,7 +60,8 @@ public final class GBMDevice: @unchecked Sendable, Hashable {
             error.subject = subject
             switch error.errno {
             case .accessDenied?:
-                error.remedy = "Join the group that may open it (ls -l \(path); usually render): "
+                error.remedy =
+                    "Join the group that may open it (ls -l \(path); usually render): "
                     + "SupplementaryGroups=render in a unit."
             case .notPermitted?:
                 error.remedy = "A cgroup refuses the device: add DeviceAllow=char-drm rw to the unit."

@@ -25,7 +25,8 @@ struct GPUFence: ~Copyable {
             guard self == .implicit, isSoftware else { return }
             throw CamdError(
                 .unavailable, subject: "GPU \(renderer)",
-                reason: "it has no fences (EGL_KHR_fence_sync), and in software it leaves none on buffers either: nothing "
+                reason:
+                    "it has no fences (EGL_KHR_fence_sync), and in software it leaves none on buffers either: nothing "
                     + "would tell when a picture is finished", remedy: GPUNeeds.installMesa)
         }
     }
@@ -81,8 +82,12 @@ struct GPUFence: ~Copyable {
     /// Nil where no buffer is a dma-buf: what was copied in and out has been waited for.
     static func ofBuffers(reads: [DMABuf], writes: [DMABuf]) throws(CamdError) -> SyncFile? {
         var all: SyncFile?
-        for buffer in writes where !buffer.isPlainMemory { all = try both(all.take(), SyncFile(of: buffer, for: .read)) }
-        for buffer in reads where !buffer.isPlainMemory { all = try both(all.take(), SyncFile(of: buffer, for: .write)) }
+        for buffer in writes where !buffer.isPlainMemory {
+            all = try both(all.take(), SyncFile(of: buffer, for: .read))
+        }
+        for buffer in reads where !buffer.isPlainMemory {
+            all = try both(all.take(), SyncFile(of: buffer, for: .write))
+        }
         return all
     }
 

@@ -49,7 +49,7 @@ final class GPUPlatform {
     private init(surfaceless calls: cegl_calls, _ client: Set<Substring>) throws(CamdError) {
         try GPUNeeds.check(client, "EGL_MESA_platform_surfaceless", "eglGetPlatformDisplayEXT")
         var calls = calls
-        (display, use) = try Self.initialize(cegl_surfaceless_display(&calls), "the surfaceless platform")
+        (display, use) = try Self.initialize(cegl_surfaceless_display(&calls), nil, "the surfaceless platform")
         name = "surfaceless"
         gbm = nil
     }
@@ -61,13 +61,15 @@ final class GPUPlatform {
             throw GPUNeeds.missing("EGL_KHR_platform_gbm", "eglGetPlatformDisplayEXT")
         }
         var calls = calls
-        (display, use) = try Self.initialize(cegl_gbm_display(&calls, device.device), "GBM on \(node)")
+        (display, use) = try Self.initialize(cegl_gbm_display(&calls, device.device), device, "GBM on \(node)")
         name = "gbm"
         gbm = device
     }
 
-    private static func initialize(_ display: EGLDisplay?, _ what: String) throws(CamdError) -> (EGLDisplay, EGLUse) {
-        guard let display, cegl_is_no_display(display) == 0, let use = EGLUse(display) else {
+    private static func initialize(
+        _ display: EGLDisplay?, _ device: GBMDevice?, _ what: String
+    ) throws(CamdError) -> (EGLDisplay, EGLUse) {
+        guard let display, cegl_is_no_display(display) == 0, let use = EGLUse(display, of: device) else {
             throw GPUDisplay.error("eglInitialize", "EGL does not start on \(what)")
         }
         return (display, use)
@@ -91,10 +93,13 @@ final class GPUPlatform {
 private final class EGLUse {
     private static let counts = Mutex<[UInt: Int]>([:])
     private let display: EGLDisplay
+    // Kept so that it outlives the display, whoever lets go of it first.
+    private let device: GBMDevice?
 
     /// eglInitialize; nil if it fails.
-    init?(_ display: EGLDisplay) {
+    init?(_ display: EGLDisplay, of device: GBMDevice?) {
         self.display = display
+        self.device = device
         let key = UInt(bitPattern: display)
         let isInitialized = Self.counts.withLock { counts in
             guard eglInitialize(display, nil, nil) == EGL_TRUE else { return false }

@@ -219,7 +219,8 @@ public final class GPUStage: @unchecked Sendable {
         Counts(
             video: shared.video.load(ordering: .relaxed), lostGPUBehind: shared.lostGPUBehind.load(ordering: .relaxed),
             lostNoOutputBuffer: shared.lostNoOutputBuffer.load(ordering: .relaxed),
-            lostGPUFailed: shared.lostGPUFailed.load(ordering: .relaxed), resets: shared.resets.load(ordering: .relaxed),
+            lostGPUFailed: shared.lostGPUFailed.load(ordering: .relaxed),
+            resets: shared.resets.load(ordering: .relaxed),
             bytesCopied: shared.bytesCopied.load(ordering: .relaxed))
     }
 

@@ -92,7 +92,8 @@ final class GPUWorker {
             do throws(CamdError) {
                 try work()
                 try finishAll()
-                let ended = CamdError(.temporary, subject: "photo", reason: "the camera was closed before its frame came")
+                let ended = CamdError(
+                    .temporary, subject: "photo", reason: "the camera was closed before its frame came")
                 end(ended)
                 return nil
             } catch {
@@ -319,7 +320,8 @@ final class GPUWorker {
             guard let pause = limit.next() else {
                 return CamdError(
                     .unavailable, subject: "GPU \(report.renderer)",
-                    reason: "its context was lost \(plan.setup.mostResets) times within a minute and once more: \(reason)",
+                    reason:
+                        "its context was lost \(plan.setup.mostResets) times within a minute and once more: \(reason)",
                     remedy: "See the kernel's log (dmesg) for a reset of the GPU.")
             }
             rest(milliseconds: pause)

@@ -33,7 +33,7 @@ enum CameraInterface {
           capture: string,
           # eglimage or upload
           gpu: string,
-          # heap:NAME, udmabuf or readback
+          # heap:NAME, udmabuf, gbm or readback
           output: string
         )
 
@@ -41,6 +41,18 @@ enum CameraInterface {
         type Buffers (
           asked: int,
           granted: int
+        )
+
+        # The GPU.
+        type GPU (
+          # how it was found: surfaceless or gbm
+          platform: string,
+          # its render node, where it has one and the driver tells
+          node: ?string,
+          # the driver's name of it
+          renderer: string,
+          # how often its context was lost and made anew
+          resets: int
         )
 
         # A path that was tried first, and why it was not taken.
@@ -99,7 +111,9 @@ enum CameraInterface {
           # the heap that capture buffers come from
           heap: ?string,
           # the running recording, or the last one
-          recording: ?Recording
+          recording: ?Recording,
+          # the GPU that draws
+          gpu: ?GPU
         )
 
         # A photo that was taken.

@@ -27,6 +27,8 @@ struct SessionRequest: Sendable {
     var requireZeroCopy = false
     /// Capture buffers, 3 to 32.
     var buffers = VideoNode.usualBuffers
+    /// The DRM node of the GPU to be taken; nil: camd chooses.
+    var gpu: String?
     /// The GPU does not look into the CPU's caches, also where camd would not expect that (`CAMD_COHERENT=no`).
     var isIncoherent = getenv("CAMD_COHERENT").map { String(cString: $0) } == "no"
 }
@@ -78,7 +80,7 @@ final class CameraSession: Sendable {
     private let lastRecording = Mutex<CameraStatus.Recording?>(nil)
     private let lastFailure = Mutex<CamdError?>(nil)
     private let isClosed = Atomic<Bool>(false)
-    /// Takes what is worth to be logged of a change of the mode.
+    /// Takes what is worth to be logged of a change of the mode, and of a GPU that was lost.
     private let modeLog: (@Sendable (String) -> Void)?
 
     private static let stillLimitMilliseconds = 5000
@@ -89,7 +91,7 @@ final class CameraSession: Sendable {
         self.request = request
         self.modeLog = modeLog
         let bell = try EventCounter()
-        let stream = try Self.start(request, stock, ending, bell)
+        let stream = try Self.start(request, stock, ending, bell, modeLog)
         failureBell = bell
         self.stream = Mutex(stream)
         lastStatus = Mutex(Self.status(stream))
@@ -97,7 +99,8 @@ final class CameraSession: Sendable {
     }
 
     private static func start(
-        _ request: SessionRequest, _ stock: BufferStock, _ ending: SessionEnding.Box, _ failureBell: EventCounter
+        _ request: SessionRequest, _ stock: BufferStock, _ ending: SessionEnding.Box, _ failureBell: EventCounter,
+        _ log: (@Sendable (String) -> Void)?
     ) throws(CamdError) -> Stream {
         let ended: @Sendable (CamdError) -> Void = { error in
             ending.set(error)
@@ -114,7 +117,8 @@ final class CameraSession: Sendable {
             heaps: request.heaps, need: .anything, bytes: source.pool.layout.bufferSizes.max() ?? 0, stock: stock)
         let writes = DriverWrites(source.writes, isIncoherent: request.isIncoherent)
         let gpu = try GPUStage(
-            source: source.pool, writes: writes, videoColor: color, choice: choice, stock: stock, ended: ended)
+            source: source.pool, writes: writes, videoColor: color, choice: choice, stock: stock,
+            setup: GPUSetup(node: request.gpu, told: log ?? { _ in }), ended: ended)
         if request.requireZeroCopy { try Self.refuseCopies(source, gpu) }
         do throws(CamdError) {
             try source.start(sink: { gpu.offer($0) }, ended: ended)
@@ -190,7 +194,7 @@ final class CameraSession: Sendable {
     }
 
     private func begin(_ request: SessionRequest) throws(CamdError) {
-        let new = try Self.start(request, stock, ending, failureBell)
+        let new = try Self.start(request, stock, ending, failureBell, modeLog)
         lastStatus.withLock { $0 = Self.status(new) }
         stream.withLock { $0 = new }
     }
@@ -317,7 +321,10 @@ final class CameraSession: Sendable {
             refused: (source.refusals + gpu.report.refusals).map {
                 .init(stage: $0.stage.rawValue, path: $0.path, reason: $0.reason)
             },
-            heap: source.heapName, recording: nil)
+            heap: source.heapName, recording: nil,
+            gpu: .init(
+                platform: gpu.report.platform, node: gpu.report.node, renderer: gpu.report.renderer,
+                resets: gpuCounts.resets))
     }
 
     /// Why the stream ended by itself, if it did: nothing more comes of this session. Never blocks.

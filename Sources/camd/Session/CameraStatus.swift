@@ -6,7 +6,7 @@ struct CameraStatus: Codable, Sendable, Equatable {
         var capture: String
         /// How the GPU sees them: `eglimage` or `upload`.
         var gpu: String
-        /// What the GPU writes into: `heap:NAME`, `udmabuf` or `readback`.
+        /// What the GPU writes into: `heap:NAME`, `udmabuf`, `gbm` or `readback`.
         var output: String
     }
 
@@ -15,6 +15,18 @@ struct CameraStatus: Codable, Sendable, Equatable {
         var asked: Int
         /// What the driver gave, which may be fewer or more.
         var granted: Int
+    }
+
+    /// The GPU.
+    struct GPU: Codable, Sendable, Equatable {
+        /// How it was found: `surfaceless` or `gbm`.
+        var platform: String
+        /// Its render node; nil where it has none, or the driver does not tell.
+        var node: String?
+        /// The driver's name of it.
+        var renderer: String
+        /// How often its context was lost and made anew.
+        var resets: UInt64
     }
 
     /// A path that was tried first, and why it was not taken.
@@ -70,11 +82,12 @@ struct CameraStatus: Codable, Sendable, Equatable {
     /// The heap that capture buffers come from; nil where none is used.
     var heap: String?
     var recording: Recording?
+    var gpu: GPU?
 
     enum CodingKeys: String, CodingKey {
         case camera, name, driver, node, format, width, height, fps, numbered, frames, dropped, corrupt, starved, late
         case bytesCopiedPerFrame = "bytes_copied_per_frame"
-        case buffers, path, refused, heap, recording
+        case buffers, path, refused, heap, recording, gpu
     }
 }
 

@@ -51,7 +51,9 @@ import Testing
             setup.faults.open = { () throws(CamdError) in
                 // A new context: what hung before is gone.
                 self.hangs.store(0, ordering: .relaxed)
-                if Self.take(self.closed) { throw CamdError(.unavailable, subject: "GPU", reason: "it is not back yet") }
+                if Self.take(self.closed) {
+                    throw CamdError(.unavailable, subject: "GPU", reason: "it is not back yet")
+                }
             }
             return setup
         }
@@ -77,11 +79,14 @@ import Testing
             try gpu.setVideoSink(sink)
         }
 
-        /// Offers a frame as soon as a buffer is free; false when none comes free.
-        func offer() -> Bool {
+        /// Offers a frame, all of its bytes the same, as soon as a buffer is free; false when none comes free.
+        func offer(_ value: UInt8) -> Bool {
             let deadline = Deadline(afterMilliseconds: 10_000)
             while !deadline.hasPassed, fault.error.withLock({ $0 }) == nil {
                 if let frame = pool.acquire() {
+                    try? frame.buffers[0].withMutableBytes(.write) { (bytes) throws(CamdError) in
+                        bytes.withUnsafeMutableBytes { _ = $0.initializeMemory(as: UInt8.self, repeating: value) }
+                    }
                     gpu.offer(frame)
                     return true
                 }
@@ -91,10 +96,10 @@ import Testing
         }
 
         /// Offers so many frames, one after the other, and waits until each is a picture or lost.
-        func run(_ frames: Int) -> Bool {
+        func run(_ frames: Int, value: UInt8 = 77) -> Bool {
             for _ in 0..<frames {
                 let before = finished
-                guard offer() else { return false }
+                guard offer(value) else { return false }
                 let deadline = Deadline(afterMilliseconds: 10_000)
                 while finished == before {
                     if deadline.hasPassed || fault.error.withLock({ $0 }) != nil { return false }
@@ -145,10 +150,15 @@ import Testing
         let fences = Self.fences()
         #expect(fences < baseline + 10, "\(baseline) fences became \(fences)")
         _ = bench.sink.held.pop()
-        #expect(bench.run(1))
+        #expect(bench.run(1, value: 99))
         guard let last = bench.sink.held.pop() else { throw bench.noPicture }
         let isSame = last.pool === held.pool
         #expect(isSame, "the same buffers go on")
+        for (picture, value) in [(held.buffers[0], 77), (last.buffers[0], 99)] as [(DMABuf, UInt8)] {
+            try picture.withBytes { (bytes) throws(CamdError) in
+                bytes.withUnsafeBytes { bytes in #expect(bytes[0..<64 * 48].allSatisfy { $0 == value }) }
+            }
+        }
         let counts = bench.gpu.counts
         #expect(counts.lostGPUFailed == 20, "one frame was in the GPU's hands each time")
         #expect(counts.video + counts.lostGPUFailed == 3 + 5 + 19 * 3 + 1)
@@ -234,7 +244,8 @@ import Testing
         #expect(fault.error.withLock { $0 } == nil)
     }
 
-    @Test func `a GPU that is lost again and again ends the stage with the reason, and gives all buffers back`() throws {
+    @Test func `a GPU that is lost again and again ends the stage with the reason, and gives all buffers back`() throws
+    {
         let fault = Fault()
         let bench = try Bench(fault, fault.setup(mostResets: 3))
         defer { bench.gpu.stop() }

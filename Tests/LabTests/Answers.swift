@@ -18,6 +18,12 @@ struct Status: Decodable {
         var path: String
         var reason: String
     }
+    struct GPU: Decodable {
+        var platform: String
+        var node: String?
+        var renderer: String
+        var resets: Int
+    }
     struct Recording: Decodable {
         var file: String
         var state: String
@@ -44,11 +50,12 @@ struct Status: Decodable {
     var refused: [Refusal]
     var heap: String?
     var recording: Recording?
+    var gpu: GPU?
 
     enum CodingKeys: String, CodingKey {
         case camera, format, width, height, fps, numbered, frames, dropped, corrupt, starved, late
         case bytesCopiedPerFrame = "bytes_copied_per_frame"
-        case buffers, path, refused, heap, recording
+        case buffers, path, refused, heap, recording, gpu
     }
 }
 
@@ -118,6 +125,7 @@ struct DoctorAnswer: Decodable {
     }
     var checks: [Check]
     var path: Status.Path?
+    var gpu: Status.GPU?
     var ok: Bool
 }
 

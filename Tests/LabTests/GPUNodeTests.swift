@@ -98,6 +98,15 @@ import Testing
             "/dev/dri/renderD128", by: ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"])
         #expect(forbidden.status == 77, "\(forbidden.errors)")
         #expect(forbidden.errors.contains("SupplementaryGroups=render"), "\(forbidden.errors)")
+        // EPERM to root is what DevicePolicy= gives; a seccomp rule that strace injects looks the same to the program.
+        let closed = try record(
+            "/dev/dri/renderD128",
+            by: [
+                "strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-P", "/dev/dri/renderD128", "-e",
+                "trace=openat,open", "-e", "inject=openat,open:error=EPERM",
+            ])
+        #expect(closed.status == 77, "\(closed.errors)")
+        #expect(closed.errors.contains("DeviceAllow=char-drm"), "\(closed.errors)")
         let relative = try record("renderD128")
         #expect(relative.status == 64)
     }

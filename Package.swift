@@ -17,7 +17,9 @@ let package = Package(
     targets: [
         // C: what Swift cannot import of the kernel's and of the libraries' headers, nothing else.
         .target(name: "CV4L2"),
-        .target(name: "CEGL", linkerSettings: [.linkedLibrary("EGL"), .linkedLibrary("GLESv2")]),
+        .target(
+            name: "CEGL",
+            linkerSettings: [.linkedLibrary("EGL"), .linkedLibrary("GLESv2"), .linkedLibrary("gbm")]),
         .systemLibrary(name: "CFFmpeg", pkgConfig: "libavformat", providers: [.apt(["libavformat-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
@@ -60,12 +62,14 @@ let package = Package(
         .target(
             name: "GoldenSupport", dependencies: ["CaptureCore", "LinuxSystem"], path: "Tests/GoldenSupport",
             swiftSettings: ours),
-        .testTarget(name: "CaptureCoreTests", dependencies: ["CaptureCore", "GoldenSupport"], swiftSettings: ours),
+        .testTarget(
+            name: "CaptureCoreTests", dependencies: ["CaptureCore", "GoldenSupport", "CEGL"], swiftSettings: ours),
         .testTarget(name: "RecordingTests", dependencies: ["Recording"], swiftSettings: ours),
         .testTarget(name: "StillsTests", dependencies: ["Stills", "CTIFF"], swiftSettings: ours),
         .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: ours),
         .testTarget(name: "CamdTests", dependencies: ["camd"], swiftSettings: ours),
         .testTarget(
-            name: "LabTests", dependencies: ["CaptureCore", "LinuxSystem", "GoldenSupport"], swiftSettings: ours),
+            name: "LabTests", dependencies: ["CaptureCore", "LinuxSystem", "GoldenSupport", "CEGL"],
+            swiftSettings: ours),
     ]
 )

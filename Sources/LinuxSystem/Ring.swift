@@ -55,4 +55,11 @@ public final class Ring<Element: ~Copyable>: @unchecked Sendable {
         guard index < pushed.load(ordering: .acquiring) else { return nil }
         return body(slots[index % capacity])
     }
+
+    /// Looks at the newest, on the thread that pushes and pops; nil when it is empty.
+    public func withNewest<R>(_ body: (borrowing Element) -> R) -> R? {
+        let end = pushed.load(ordering: .relaxed)
+        guard popped.load(ordering: .relaxed) < end else { return nil }
+        return body(slots[(end - 1) % capacity])
+    }
 }

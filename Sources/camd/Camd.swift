@@ -28,6 +28,7 @@ struct Camd: ParsableCommand {
 
     static func main() {
         SoftwareGL.leaveCPUsForOthers()
+        ShaderCache.useServiceFolder()
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -70,6 +70,29 @@ import Testing
         #expect(answer.text.hasPrefix("camd: "), "\(answer.text)")
     }
 
+    @Test(arguments: [
+        ["serve"], ["record", "-o", "a.mkv"], ["snapshot", "-o", "a.jpg"], ["doctor"],
+        ["develop", "a.dng", "-o", "a.jpg"],
+    ])
+    func `every command that draws takes the GPU's node, by its whole path`(command: [String]) throws {
+        let parsed = try Camd.parseAsRoot(command + ["--gpu", "/dev/dri/renderD129"])
+        let node =
+            switch parsed {
+            case let serve as ServeCommand: serve.motion.request(serve.stream).gpu
+            case let record as RecordCommand: record.motion.request(record.stream).gpu
+            case let snapshot as SnapshotCommand: snapshot.stream.request.gpu
+            case let doctor as DoctorCommand: doctor.gpu.node
+            case let develop as DevelopCommand: develop.request.gpu
+            default: nil as String?
+            }
+        #expect(node == "/dev/dri/renderD129")
+        for wrong in ["renderD129", ""] {
+            let answer = try #require(complaint(command + ["--gpu", wrong]))
+            #expect(answer.code == 64)
+            #expect(answer.text.contains("such as /dev/dri/renderD128"))
+        }
+    }
+
     @Test func `help and version are no errors`() throws {
         #expect(complaint(["--help"])?.code == 0)
         #expect(complaint(["record", "--help"])?.code == 0)

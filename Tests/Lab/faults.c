@@ -1,11 +1,13 @@
-// faults.c: stands between a program and the C library (LD_PRELOAD) and lets calls on dma-bufs fail as a kernel could make
-// them fail, but none in the lab does. strace can inject errors too, but not into one request of ioctl.
+// faults.c: stands between a program and its libraries (LD_PRELOAD) and lets calls on dma-bufs fail as a kernel could make
+// them fail, and a GPU be lost as a driver could lose it, but none in the lab does. strace can inject errors too, but not into one request of ioctl.
 //
 //   cc -shared -fPIC -O2 -o faults.so faults.c -ldl
 //   LD_PRELOAD=./faults.so FAULT_SYNC=4:3 program
 //
 // FAULT_SYNC=ERRNO:TIMES  DMA_BUF_IOCTL_SYNC fails so often with ERRNO (a number) before each time that it works; -1: always
 // FAULT_LENGTH=WHO:BYTES  the end of every dma-buf of this exporter (a heap's name, udmabuf) seems to be there
+// FAULT_RESET=N:TIMES     every Nth time that a program asks, its context was reset (glGetGraphicsResetStatus); so often in all
+// FAULT_FENCE=N:TIMES     every Nth native fence is refused (eglDupNativeFenceFDANDROID, EGL_CONTEXT_LOST); so often in all
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,11 +26,29 @@ static char exporter[64];
 static long length;
 static __thread int failed;
 
+struct fault {
+  int every, times, calls;
+};
+static struct fault reset, fence;
+static unsigned (*real_reset_status)(void);
+static int (*real_dup_fence)(void *, void *);
+static __thread int egl_error;
+
+static int is_due(struct fault *f) {
+  if (!f->every || ++f->calls % f->every || f->times <= 0) return 0;
+  f->times--;
+  return 1;
+}
+
 __attribute__((constructor)) static void begin(void) {
   real_ioctl = (int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, "ioctl");
   real_lseek = (off_t(*)(int, off_t, int))dlsym(RTLD_NEXT, "lseek");
   const char *text = getenv("FAULT_SYNC");
   if (text) sscanf(text, "%d:%d", &sync_error, &sync_times);
+  text = getenv("FAULT_RESET");
+  if (text) sscanf(text, "%d:%d", &reset.every, &reset.times);
+  text = getenv("FAULT_FENCE");
+  if (text) sscanf(text, "%d:%d", &fence.every, &fence.times);
   text = getenv("FAULT_LENGTH");
   if (text && sscanf(text, "%63[^:]:%ld", exporter, &length) != 2) length = 0;
 }
@@ -67,3 +87,31 @@ off_t lseek(int fd, off_t offset, int whence) {
 }
 
 off_t lseek64(int fd, off_t offset, int whence) __attribute__((alias("lseek")));
+
+// GL_INNOCENT_CONTEXT_RESET_EXT
+static unsigned reset_status(void) { return is_due(&reset) ? 0x8254 : real_reset_status(); }
+
+static int dup_fence(void *display, void *sync) {
+  if (!is_due(&fence)) return real_dup_fence(display, sync);
+  egl_error = 0x300e;  // EGL_CONTEXT_LOST
+  return -1;
+}
+
+int eglGetError(void) {
+  int error = egl_error;
+  egl_error = 0;
+  return error ? error : ((int (*)(void))dlsym(RTLD_NEXT, "eglGetError"))();
+}
+
+void *eglGetProcAddress(const char *name) {
+  void *real = ((void *(*)(const char *))dlsym(RTLD_NEXT, "eglGetProcAddress"))(name);
+  if (!strcmp(name, "glGetGraphicsResetStatusEXT")) {
+    real_reset_status = (unsigned (*)(void))real;
+    return (void *)reset_status;
+  }
+  if (!strcmp(name, "eglDupNativeFenceFDANDROID")) {
+    real_dup_fence = (int (*)(void *, void *))real;
+    return (void *)dup_fence;
+  }
+  return real;
+}

@@ -26,6 +26,12 @@ struct Status: Decodable {
         var path: String
         var reason: String
     }
+    struct GPU: Decodable {
+        var platform: String
+        var node: String?
+        var renderer: String
+        var resets: Int
+    }
     struct Recording: Decodable {
         var file: String
         var state: String
@@ -53,11 +59,12 @@ struct Status: Decodable {
     var heap: String?
     var view: View
     var recording: Recording?
+    var gpu: GPU?
 
     enum CodingKeys: String, CodingKey {
         case camera, format, width, height, fps, numbered, frames, dropped, corrupt, starved, late
         case bytesCopiedPerFrame = "bytes_copied_per_frame"
-        case buffers, path, refused, heap, view, recording
+        case buffers, path, refused, heap, view, recording, gpu
     }
 }
 
@@ -127,6 +134,7 @@ struct DoctorAnswer: Decodable {
     }
     var checks: [Check]
     var path: Status.Path?
+    var gpu: Status.GPU?
     var ok: Bool
 }
 

@@ -186,4 +186,39 @@ import Testing
         let afterwards = try milliseconds { try buffer.withBytes { (_) throws(CamdError) in } }
         #expect(afterwards < 1000)
     }
+
+    private func fences(reads: DMABuf, writes: DMABuf) throws -> SyncFile {
+        guard let fence = try GPUFence.ofBuffers(reads: [reads], writes: [writes]) else {
+            throw CamdError(.software, subject: "test", reason: "there is no fence")
+        }
+        return fence
+    }
+
+    @Test(arguments: sources)
+    func `the fences on buffers are one that ends with the last of them, or fails with one`(
+        _ source: BufferSource
+    ) throws {
+        let timeline = try Timeline()
+        let (read, written) = (try source.allocate(4096), try source.allocate(4096))
+        try attach(timeline.fence(at: 1), to: read, asWriter: false)
+        try attach(timeline.fence(at: 2), to: written, asWriter: true)
+        let fence = try fences(reads: read, writes: written)
+        #expect(GPUFence.outcome(of: fence, 0) == .pending)
+        try timeline.advance(by: 1)
+        #expect(GPUFence.outcome(of: fence, 20) == .pending, "the picture is still being written")
+        try timeline.advance(by: 1)
+        #expect(GPUFence.outcome(of: fence, 1000) == .over)
+
+        let gone = try Timeline()
+        let later = try gone.fence(at: 1)
+        try attach(later, to: written, asWriter: true)
+        let failed = try fences(reads: read, writes: written)
+        _ = consume gone
+        #expect(
+            GPUFence.outcome(of: failed, 1000)
+                == .failed(reason: "the GPU gave a frame up (its fence says ENOENT)", isEnded: true))
+        let plain = try BufferSource.plainMemory.allocate(4096)
+        let isNone = try GPUFence.ofBuffers(reads: [plain], writes: [plain]) == nil
+        #expect(isNone, "what was copied has been waited for")
+    }
 }

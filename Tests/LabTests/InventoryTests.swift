@@ -45,7 +45,8 @@ import Testing
     @Test func `a device that a cgroup refuses is told as such`() throws {
         // EPERM to root is what DevicePolicy= gives; a seccomp rule that strace injects looks the same to the program.
         let result = try run([
-            "strace", "-f", "-o", "/dev/null", "-P", "/dev/dma_heap/system", "-e", "trace=openat,open", "-e",
+            "strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-P", "/dev/dma_heap/system", "-e", "trace=openat,open",
+            "-e",
             "inject=openat,open:error=EPERM", Program.camd, "doctor", "--camera", "test",
         ])
         #expect(result.text.contains("DeviceAllow=char-dma_heap"), "\(result.text) \(result.errors)")

@@ -4,6 +4,8 @@ import LinuxSystem
 public enum BufferSource: Hashable, Sendable {
     case heap(Heap)
     case udmabuf
+    /// What a GPU's own driver gives to be drawn into.
+    case gbm(GBMDevice)
     /// No dma-buf at all: for a machine that has neither heaps nor udmabuf. Only copies go in and out of it.
     case plainMemory
 
@@ -11,6 +13,7 @@ public enum BufferSource: Hashable, Sendable {
         switch self {
         case .heap(let heap): "heap:\(heap.name)"
         case .udmabuf: "udmabuf"
+        case .gbm: "gbm"
         case .plainMemory: "memory"
         }
     }
@@ -19,6 +22,7 @@ public enum BufferSource: Hashable, Sendable {
         switch self {
         case .heap(let heap): try heap.allocate(length)
         case .udmabuf: try Udmabuf.allocate(length)
+        case .gbm(let device): try device.allocate(length)
         case .plainMemory: try DMABuf(plainMemory: length, origin: "memory")
         }
     }
@@ -28,7 +32,7 @@ public enum BufferSource: Hashable, Sendable {
         switch self {
         case .heap(let heap): try heap.open()
         case .udmabuf: try Udmabuf.open()
-        case .plainMemory: break
+        case .gbm, .plainMemory: break
         }
     }
 

@@ -31,10 +31,23 @@ public struct SyncFile: ~Copyable, Sendable {
         }
         request.fd = -1
         guard retrying({ ioctl(buffer.fileDescriptor, CV4L2_DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &request) }) == 0 else {
+            let error = Errno.current
             throw CamdError(
-                call: "DMA_BUF_IOCTL_EXPORT_SYNC_FILE", errno: .current, subject: "dma-buf (\(buffer.origin))")
+                call: "DMA_BUF_IOCTL_EXPORT_SYNC_FILE", errno: error, subject: "dma-buf (\(buffer.origin))",
+                remedy: error == Errno(ENOTTY) ? "Linux has this call from 6.0 on." : nil)
         }
         descriptor = FileDescriptor(owning: request.fd)
+    }
+
+    /// The end of both (SYNC_IOC_MERGE): readable when both are over, failed when one of them has.
+    public consuming func merged(with other: consuming SyncFile) throws(CamdError) -> SyncFile {
+        var request = sync_merge_data()
+        request.fd2 = other.fileDescriptor
+        request.fence = -1
+        guard retrying({ ioctl(descriptor.rawValue, CV4L2_SYNC_IOC_MERGE, &request) }) == 0 else {
+            throw CamdError(call: "SYNC_IOC_MERGE", errno: .current, subject: "fence")
+        }
+        return SyncFile(owning: FileDescriptor(owning: request.fence))
     }
 
     /// Waits until the work is over, for at most so long; false when it is not.

@@ -28,10 +28,18 @@ public final class Developer {
     private let memory: BufferSource
 
     /// Opens the GPU. `version`: of OpenGL ES, 2 or 3. `memory`: where frames and pictures lie; of ordinary memory they are
-    /// copied in and out.
-    public init(version: Int = 2, memory: BufferSource = .plainMemory) throws(CamdError) {
+    /// copied in and out. `node`: see `GPUSetup`.
+    public convenience init(
+        version: Int = 2, memory: BufferSource = .plainMemory, node: String? = nil
+    ) throws(CamdError) {
+        var setup = GPUSetup(node: node)
+        setup.version = version
+        try self.init(setup, memory: memory)
+    }
+
+    init(_ setup: GPUSetup, memory: BufferSource = .plainMemory) throws(CamdError) {
         self.memory = memory
-        display = try GPUDisplay(version: version)
+        display = try GPUDisplay(setup)
         glDisable(GLenum(GL_DITHER))
     }
 

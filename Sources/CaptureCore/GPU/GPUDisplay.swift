@@ -1,63 +1,107 @@
 import CEGL
 import LinuxSystem
-import Synchronization
 
-/// The connection to the GPU (EGLDisplay), without a window: the surfaceless platform. Made and ended on one thread;
-/// its calls may be made on that thread only, where its context is current.
+/// The connection to the GPU (EGLDisplay and EGLContext), without a window. Made and ended on one thread; its calls may be
+/// made on that thread only, where its context is current.
 final class GPUDisplay {
     let display: EGLDisplay
     let context: EGLContext
-    private let use: EGLUse
+    let platform: GPUPlatform
     var calls: cegl_calls
+    /// Platforms that were tried before.
+    let refusals: [PathRefusal]
     /// The driver's name of the GPU (GL_RENDERER).
     let renderer: String
     /// The GPU is a program on the CPU (llvmpipe, softpipe).
-    var isSoftware: Bool { renderer.contains("llvmpipe") || renderer.contains("softpipe") || renderer.contains("SWR") }
-    /// dma-bufs can become textures (EGL_EXT_image_dma_buf_import with GL_OES_EGL_image).
-    let importsDMABufs: Bool
-    /// Fences can be waited for with poll(2) (EGL_ANDROID_native_fence_sync).
-    let hasNativeFences: Bool
+    let isSoftware: Bool
+    /// Its render node; nil where it has none, or EGL does not tell.
+    let node: String?
+    /// Why dma-bufs cannot become textures; nil where they can (EGL_EXT_image_dma_buf_import with GL_OES_EGL_image).
+    let importRefusal: CamdError?
+    var importsDMABufs: Bool { importRefusal == nil }
+    /// Buffers of its own can become textures, exported as dma-bufs.
+    let importsOwnBuffers: Bool
     /// Images can name their modifier (EGL_EXT_image_dma_buf_import_modifiers).
     let hasModifiers: Bool
-    let hasFences: Bool
+    /// What tells the end of its work.
+    let fenceKind: GPUFence.Kind
+    /// The context tells when the GPU was reset (GL_EXT_robustness, GL_KHR_robustness).
+    let tellsResets: Bool
     /// The largest edge of a texture or a target, in pixels.
     let largestEdge: Int
+    let setup: GPUSetup
+    /// A call to EGL said that the context is lost (EGL_CONTEXT_LOST).
+    private var hasLostContext = false
+    private let asksKHR: Bool
 
-    private static let subject = "GPU (EGL)"
-    private static let installMesa =
-        "Install a driver with EGL and GLES 2.0 (Debian: libegl1 libgles2 libegl-mesa0 libgl1-mesa-dri), and see that "
-        + "/dev/dri/renderD* may be opened (group render)."
+    static let subject = "GPU (EGL)"
 
-    /// The context is of OpenGL ES 3.0 or later; all that camd does can be done in 2.0, too.
-    let isES3: Bool
+    /// The context is of OpenGL ES 3.0 or later; all that camd does can be done in 2.0, too. Drawing in 3, where a texel is
+    /// fetched by its number, takes a quarter longer in software; so 2 it is unless it is asked for.
+    var isES3: Bool { setup.version >= 3 }
 
-    /// Opens the display and makes a context current on this thread. `version`: of OpenGL ES, 2 or 3. Drawing in
-    /// 3, where a texel is fetched by its number, takes a quarter longer in software; so 2 it is unless it is asked for.
-    init(version: Int = 2) throws(CamdError) {
+    /// Opens the display and makes a context current on this thread.
+    init(_ setup: GPUSetup = GPUSetup()) throws(CamdError) {
+        if let open = setup.faults.open { try open() }
         guard let text = cegl_client_extensions() else {
             throw CamdError(
                 .unavailable, subject: Self.subject, call: "eglQueryString", reason: "there is no EGL here",
-                remedy: Self.installMesa)
+                remedy: GPUNeeds.installMesa)
         }
-        let client = Self.tokens(String(cString: text))
-        guard client.contains("EGL_EXT_platform_base"), client.contains("EGL_MESA_platform_surfaceless") else {
-            throw CamdError(
-                .unavailable, subject: Self.subject, call: "eglGetPlatformDisplayEXT",
-                reason: "EGL has no EGL_MESA_platform_surfaceless", remedy: Self.installMesa)
+        let client = GPUNeeds.tokens(String(cString: text)).subtracting(setup.faults.hidden)
+        try GPUNeeds.check(client, "EGL_EXT_platform_base", "eglGetPlatformDisplayEXT")
+        let calls = cegl_load_calls()
+        var extensions: Set<Substring> = []
+        var refused = GPUPlatform.Refused()
+        let platform = try GPUPlatform.open(node: setup.node, calls, client, &refused) {
+            (platform) throws(CamdError) in
+            let text = eglQueryString(platform.display, EGL_EXTENSIONS).map { String(cString: $0) } ?? ""
+            extensions = GPUNeeds.tokens(text).subtracting(setup.faults.hidden)
+            try GPUNeeds.check(extensions, "EGL_KHR_surfaceless_context")
         }
-        var calls = cegl_load_calls()
-        let display = cegl_surfaceless_display(&calls)
-        guard let display, cegl_is_no_display(display) == 0, let use = EGLUse(display) else {
-            throw Self.error("eglInitialize", "EGL does not start")
+        let display = platform.display
+        let context = try Self.context(display, extensions, setup.version)
+        guard cegl_make_current(display, context) == 1 else {
+            let error = Self.error("eglMakeCurrent", "the context does not become current")
+            eglDestroyContext(display, context)
+            throw error
         }
-        let extensions = Self.tokens(eglQueryString(display, EGL_EXTENSIONS).map { String(cString: $0) } ?? "")
-        guard extensions.contains("EGL_KHR_surfaceless_context") else {
-            throw CamdError(
-                .unavailable, subject: Self.subject, reason: "EGL has no EGL_KHR_surfaceless_context",
-                remedy: Self.installMesa)
+        let gl = GPUNeeds.tokens(glGetString(GLenum(GL_EXTENSIONS)).map { String(cString: $0) } ?? "")
+            .subtracting(setup.faults.hidden)
+        let renderer = glGetString(GLenum(GL_RENDERER)).map { String(cString: $0) } ?? "unknown"
+        self.renderer = renderer
+        var edge: GLint = 0
+        glGetIntegerv(GLenum(GL_MAX_TEXTURE_SIZE), &edge)
+        largestEdge = setup.faults.largestEdge ?? Int(edge)
+        node = platform.gbm?.path ?? GPUPlatform.renderNode(display, calls, client)
+        refusals = refused.map { PathRefusal(.gpu, $0.path, $0.error.description) }
+        self.display = display
+        self.platform = platform
+        self.context = context
+        self.calls = calls
+        self.setup = setup
+        hasModifiers = extensions.contains("EGL_EXT_image_dma_buf_import_modifiers")
+        let missing = ["EGL_EXT_image_dma_buf_import", "EGL_KHR_image_base", "GL_OES_EGL_image"].filter {
+            !extensions.contains(Substring($0)) && !gl.contains(Substring($0))
         }
+        importsOwnBuffers = missing.isEmpty
+        let hasKHR = gl.contains("GL_KHR_robustness")
+        asksKHR = hasKHR && !gl.contains("GL_EXT_robustness")
+        tellsResets =
+            extensions.contains("EGL_EXT_create_context_robustness") && (hasKHR || gl.contains("GL_EXT_robustness"))
+        let isSoftware = ["llvmpipe", "softpipe", "SWR"].contains { renderer.contains($0) }
+        self.isSoftware = isSoftware
+        importRefusal = Self.importRefusal(renderer, missing, isSoftwareOnGBM: isSoftware && platform.gbm != nil)
+        fenceKind = setup.fence ?? .best(extensions)
+        // From here on all is set: what fails now ends it as its life's end does.
+        try fenceKind.check(isSoftware: isSoftware, renderer: renderer)
+    }
+
+    private static func context(
+        _ display: EGLDisplay, _ extensions: Set<Substring>, _ version: Int
+    ) throws(CamdError) -> EGLContext {
         guard eglBindAPI(EGLenum(EGL_OPENGL_ES_API)) == EGL_TRUE else {
-            throw Self.error("eglBindAPI", "EGL has no OpenGL ES")
+            throw error("eglBindAPI", "EGL has no OpenGL ES")
         }
         var config: EGLConfig?
         var count: EGLint = 0
@@ -65,37 +109,34 @@ final class GPUDisplay {
         if !hasNoConfig {
             let wanted: [EGLint] = [EGL_RENDERABLE_TYPE, EGL_OPENGL_ES2_BIT, EGL_SURFACE_TYPE, 0, CEGL_NONE]
             guard eglChooseConfig(display, wanted, &config, 1, &count) == EGL_TRUE, count > 0 else {
-                throw Self.error("eglChooseConfig", "EGL has no configuration for OpenGL ES 2.0")
+                throw error("eglChooseConfig", "EGL has no configuration for OpenGL ES 2.0")
             }
         }
-        var made: EGLContext?
-        var isES3 = false
-        for major in [version] where made == nil {
-            let context = cegl_create_context(display, config, hasNoConfig ? 0 : 1, Int32(major))
-            if let context, cegl_is_no_context(context) == 0 { (made, isES3) = (context, major >= 3) }
+        let tellsResets = extensions.contains("EGL_EXT_create_context_robustness")
+        // Some drivers have the extension's name and refuse the attribute.
+        for attribute: Int32 in tellsResets ? [1, 0] : [0] {
+            let made = cegl_create_context(display, config, hasNoConfig ? 0 : 1, Int32(version), attribute)
+            if let made, cegl_is_no_context(made) == 0 { return made }
         }
-        guard let context = made else {
-            throw Self.error("eglCreateContext", "there is no OpenGL ES \(version)")
+        throw error("eglCreateContext", "there is no OpenGL ES \(version)")
+    }
+
+    private static func importRefusal(
+        _ renderer: String, _ missing: [String], isSoftwareOnGBM: Bool
+    ) -> CamdError? {
+        guard missing.isEmpty else {
+            return CamdError(
+                .unavailable, subject: "GPU \(renderer)",
+                reason: "it cannot import dma-bufs (it has no \(missing.joined(separator: ", ")))",
+                remedy: "In software this needs Mesa 24.2 or later.")
         }
-        guard cegl_make_current(display, context) == 1 else {
-            throw Self.error("eglMakeCurrent", "the context does not become current")
-        }
-        let gl = Self.tokens(glGetString(GLenum(GL_EXTENSIONS)).map { String(cString: $0) } ?? "")
-        renderer = glGetString(GLenum(GL_RENDERER)).map { String(cString: $0) } ?? "unknown"
-        importsDMABufs =
-            extensions.contains("EGL_EXT_image_dma_buf_import") && extensions.contains("EGL_KHR_image_base")
-            && gl.contains("GL_OES_EGL_image")
-        hasModifiers = extensions.contains("EGL_EXT_image_dma_buf_import_modifiers")
-        hasFences = extensions.contains("EGL_KHR_fence_sync")
-        hasNativeFences = hasFences && extensions.contains("EGL_ANDROID_native_fence_sync")
-        var edge: GLint = 0
-        glGetIntegerv(GLenum(GL_MAX_TEXTURE_SIZE), &edge)
-        largestEdge = Int(edge)
-        self.display = display
-        self.use = use
-        self.isES3 = isES3
-        self.context = context
-        self.calls = calls
+        // Tried with Mesa 25.0: it maps what it imported with DRM_IOCTL_MODE_MAP_DUMB, which the kernel refuses for memory
+        // of others, and then draws into nothing; the program ends by SIGSEGV.
+        guard isSoftwareOnGBM else { return nil }
+        return CamdError(
+            .unavailable, subject: "GPU \(renderer)",
+            reason: "in software on GBM Mesa (kms_swrast) cannot draw with dma-bufs of others",
+            remedy: "Leave --gpu out: on the surfaceless platform it can.")
     }
 
     deinit {
@@ -104,9 +145,18 @@ final class GPUDisplay {
         eglReleaseThread()
     }
 
+    /// Where the GPU's driver gives buffers of its own; nil where EGL does not tell the GPU's node, or it has none.
+    func ownBuffers() throws(CamdError) -> BufferSource? {
+        if let device = platform.gbm { return .gbm(device) }
+        guard let node else { return nil }
+        return .gbm(try GBMDevice(path: node))
+    }
+
     /// What went wrong since the last time, if anything (glGetError).
     func checkErrors() throws(CamdError) {
         let code = glGetError()
+        // GL_CONTEXT_LOST of GL_KHR_robustness.
+        if code == 0x0507 { hasLostContext = true }
         guard code == GLenum(GL_NO_ERROR) else {
             throw CamdError(
                 .unavailable, subject: "GPU \(renderer)", call: "glGetError",
@@ -114,13 +164,35 @@ final class GPUDisplay {
         }
     }
 
-    /// Whole words: an extension's name may be the beginning of another's.
-    private static func tokens(_ text: String) -> Set<Substring> { Set(text.split(separator: " ")) }
+    /// Whether the context is lost, and why (glGetGraphicsResetStatus; what calls to EGL said before).
+    func lossReason() -> String? {
+        if let fault = setup.faults.resetStatus?() { return Self.reason(fault) }
+        if hasLostContext { return "EGL_CONTEXT_LOST" }
+        guard tellsResets else { return nil }
+        return Self.reason(asksKHR ? cegl_reset_status_khr(&calls) : cegl_reset_status_ext(&calls))
+    }
 
-    static func error(_ call: String, _ reason: String) -> CamdError {
+    private static func reason(_ status: GLenum) -> String? {
+        switch status {
+        case GLenum(GL_NO_ERROR): nil
+        case GLenum(GL_GUILTY_CONTEXT_RESET_EXT): "GL_GUILTY_CONTEXT_RESET: the GPU was reset in camd's own work"
+        case GLenum(GL_INNOCENT_CONTEXT_RESET_EXT):
+            "GL_INNOCENT_CONTEXT_RESET: the GPU was reset in another program's work"
+        default: "GL_UNKNOWN_CONTEXT_RESET: the GPU was reset"
+        }
+    }
+
+    /// The last call to EGL failed; what it says of the context is kept.
+    func error(_ call: String, _ reason: String) -> CamdError {
         let code = eglGetError()
+        if code == EGL_CONTEXT_LOST { hasLostContext = true }
+        return Self.error(call, reason, code)
+    }
+
+    static func error(_ call: String, _ reason: String, _ code: EGLint = eglGetError()) -> CamdError {
         let name = names[code] ?? "EGL error \(code)"
-        return CamdError(.unavailable, subject: subject, call: call, reason: "\(reason) (\(name))", remedy: installMesa)
+        return CamdError(
+            .unavailable, subject: subject, call: call, reason: "\(reason) (\(name))", remedy: GPUNeeds.installMesa)
     }
 
     private static let names: [EGLint: String] = [
@@ -129,29 +201,4 @@ final class GPUDisplay {
         EGL_BAD_CONFIG: "EGL_BAD_CONFIG", EGL_BAD_DISPLAY: "EGL_BAD_DISPLAY", EGL_BAD_MATCH: "EGL_BAD_MATCH",
         EGL_BAD_PARAMETER: "EGL_BAD_PARAMETER", EGL_CONTEXT_LOST: "EGL_CONTEXT_LOST",
     ]
-}
-
-/// A use of the process's EGLDisplay: of a platform there is one, whoever asks, and eglTerminate ends it for all. So the last
-/// one who uses it does that.
-private final class EGLUse {
-    private static let count = Mutex(0)
-    private let display: EGLDisplay
-
-    /// eglInitialize; nil if it fails.
-    init?(_ display: EGLDisplay) {
-        self.display = display
-        let isInitialized = Self.count.withLock { count in
-            guard eglInitialize(display, nil, nil) == EGL_TRUE else { return false }
-            count += 1
-            return true
-        }
-        guard isInitialized else { return nil }
-    }
-
-    deinit {
-        Self.count.withLock { count in
-            count -= 1
-            if count == 0 { eglTerminate(display) }
-        }
-    }
 }

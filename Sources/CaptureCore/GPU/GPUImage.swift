@@ -39,13 +39,11 @@ final class GPUImage {
     private let image: EGLImageKHR
     private let display: GPUDisplay
 
-    init(_ display: GPUDisplay, _ buffer: DMABuf, _ plane: PackedPlane) throws(CamdError) {
-        guard display.importsDMABufs else {
-            throw CamdError(
-                .unavailable, subject: "GPU \(display.renderer)",
-                reason: "it cannot import dma-bufs (EGL_EXT_image_dma_buf_import, GL_OES_EGL_image)",
-                remedy: "In software this needs Mesa 24.2 or later.")
-        }
+    /// `isOwn`: the GPU's driver allocated the buffer itself.
+    init(
+        _ display: GPUDisplay, _ buffer: DMABuf, _ plane: PackedPlane, isOwn: Bool = false
+    ) throws(CamdError) {
+        if let refusal = display.importRefusal, !(isOwn && display.importsOwnBuffers) { throw refusal }
         let modifiers: [EGLint] =
             display.hasModifiers
             ? [EGL_DMA_BUF_PLANE0_MODIFIER_LO_EXT, 0, EGL_DMA_BUF_PLANE0_MODIFIER_HI_EXT, 0] : []
@@ -59,7 +57,7 @@ final class GPUImage {
             ] + modifiers + [CEGL_NONE]
         let image = cegl_create_dmabuf_image(&display.calls, display.display, attributes)
         guard let image, cegl_is_no_image(image) == 0 else {
-            throw GPUDisplay.error(
+            throw display.error(
                 "eglCreateImageKHR",
                 "\(display.renderer) does not import \(plane.width)x\(plane.height) texels, stride \(plane.stride), "
                     + "offset \(plane.offset), of \(buffer.origin)")

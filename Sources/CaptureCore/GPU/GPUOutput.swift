@@ -17,7 +17,7 @@ final class GPUOutput {
     }
 
     let pool: FramePool
-    /// `heap:system`, `udmabuf`, or `readback`.
+    /// `heap:system`, `udmabuf`, `gbm`, or `readback`.
     let path: String
     private let targets: [GPUTarget]
     private let reads: GPUInput
@@ -31,11 +31,19 @@ final class GPUOutput {
         return chain.pictures.last { view.scale($0.width, $0.height) <= 1 } ?? chain.pictures[0]
     }
 
+    /// What outlives a GPU's context: the buffers, wherever they are, and how they were had.
+    struct Kept {
+        var pool: FramePool
+        var path: String
+    }
+
+    var kept: Kept { Kept(pool: pool, path: path) }
+
     /// Allocates `slots` buffers from the first source that the GPU can draw into, compiles the passes.
-    /// `refusals` gets each source that was not taken.
+    /// `refusals` gets each source that was not taken. `kept`: of an output of the same kind, whose context was lost.
     init(
         _ display: GPUDisplay, _ kind: Kind, of chain: GPUChain, view: PictureView, color: Colorimetry, slots: Int,
-        sources: [BufferSource], stock: BufferStock, refusals: inout [PathRefusal]
+        sources: [BufferSource], stock: BufferStock, kept: Kept? = nil, refusals: inout [PathRefusal]
     ) throws(CamdError) {
         let layout = Self.layout(kind, width: view.width, height: view.height, color: color)
         let texels = PackedPlane(
@@ -47,29 +55,61 @@ final class GPUOutput {
                 reason: "a \(layout.sizeText) picture needs \(texels.width)x\(texels.height) texels, "
                     + "the most it can do is \(display.largestEdge) each way", remedy: "Choose a smaller --size.")
         }
-        var made: (buffers: [[DMABuf]], targets: [GPUTarget], source: BufferSource, path: String)?
-        for candidate in sources where candidate != .plainMemory && made == nil {
-            do throws(CamdError) {
-                let buffers = try stock.allocate(candidate, layout, count: slots)
-                var targets: [GPUTarget] = []
-                for slot in buffers { targets.append(try GPUTarget(display, importing: slot[0], texels)) }
-                made = (buffers, targets, candidate, candidate.name)
-            } catch {
-                refusals.append(PathRefusal(.output, candidate.name, error.description))
-            }
+        if let kept {
+            (pool, path) = (kept.pool, kept.path)
+            targets = try Self.targets(display, kept.pool.buffers, texels, path)
+        } else {
+            (pool, path, targets) = try Self.memory(display, layout, texels, slots, sources, stock, &refusals)
         }
-        if made == nil {
-            let buffers = try stock.allocate(.plainMemory, layout, count: slots)
-            var targets: [GPUTarget] = []
-            for _ in buffers { targets.append(try GPUTarget(display, readingBack: texels)) }
-            made = (buffers, targets, .plainMemory, "readback")
-        }
-        guard let made else { preconditionFailure("an output has a path") }
-        pool = FramePool(layout: layout, buffers: made.buffers, heir: FramePool.Heir(stock, made.source))
-        targets = made.targets
-        path = made.path
         reads = Self.input(of: chain, kind, view)
         passes = try Self.passes(display, kind, reads, view, layout)
+    }
+
+    /// Buffers of the first source that the GPU can draw into; its own driver's come after all others, and last what is read
+    /// back.
+    private static func memory(
+        _ display: GPUDisplay, _ layout: FrameLayout, _ texels: PackedPlane, _ slots: Int, _ sources: [BufferSource],
+        _ stock: BufferStock, _ refusals: inout [PathRefusal]
+    ) throws(CamdError) -> (FramePool, String, [GPUTarget]) {
+        func made(
+            _ source: BufferSource, _ path: String
+        ) throws(CamdError) -> (FramePool, String, [GPUTarget]) {
+            let buffers = try stock.allocate(source, layout, count: slots)
+            let targets: [GPUTarget]
+            do throws(CamdError) {
+                targets = try Self.targets(display, buffers, texels, path)
+            } catch {
+                stock.giveBack(source, buffers)
+                throw error
+            }
+            return (FramePool(layout: layout, buffers: buffers, heir: FramePool.Heir(stock, source)), path, targets)
+        }
+        for source in sources where source != .plainMemory {
+            do throws(CamdError) {
+                return try made(source, source.name)
+            } catch {
+                refusals.append(PathRefusal(.output, source.name, error.description))
+            }
+        }
+        do throws(CamdError) {
+            if let own = try display.ownBuffers() { return try made(own, own.name) }
+        } catch {
+            refusals.append(PathRefusal(.output, "gbm", error.description))
+        }
+        return try made(.plainMemory, "readback")
+    }
+
+    private static func targets(
+        _ display: GPUDisplay, _ buffers: [[DMABuf]], _ texels: PackedPlane, _ path: String
+    ) throws(CamdError) -> [GPUTarget] {
+        var targets: [GPUTarget] = []
+        for slot in buffers {
+            targets.append(
+                path == "readback"
+                    ? try GPUTarget(display, readingBack: texels)
+                    : try GPUTarget(display, importing: slot[0], texels, isOwn: path == "gbm"))
+        }
+        return targets
     }
 
     /// Fills one slot of the pool from the frame that the source is bound to; returns bytes copied by the CPU's side of it: 0

@@ -16,9 +16,9 @@ final class GPUSource {
     private let publishesWrites: Bool
 
     /// `writes`: what has to be done for each frame, so that the GPU sees what the driver wrote. `look`: what is to become
-    /// of a sensor's numbers.
+    /// of a sensor's numbers. `isStreaming`: the camera's driver may have some of the buffers, the CPU leaves them alone.
     init(
-        _ display: GPUDisplay, _ pool: FramePool, writes: DriverWrites.Handling, look: Look,
+        _ display: GPUDisplay, _ pool: FramePool, writes: DriverWrites.Handling, look: Look, isStreaming: Bool = false,
         refusals: inout [PathRefusal]
     ) throws(CamdError) {
         self.pool = pool
@@ -51,7 +51,9 @@ final class GPUSource {
             planes = layout.planes.map { PackedPlane($0) }
             textures = planes.map { GPUTexture(display, $0) }
             path = "upload"
-            for buffers in pool.buffers { for buffer in buffers { try buffer.prepareForCPU() } }
+            if !isStreaming {
+                for buffers in pool.buffers { for buffer in buffers { try buffer.prepareForCPU() } }
+            }
         }
         input = GPUInput(
             display, .frame(reading, bytePlanes: planes.map(\.isBytes)), width: layout.width, height: layout.height,
@@ -128,11 +130,14 @@ final class GPUSource {
                     texture.upload(bytes)
                 }
             }
-            input.textures = textures.map(\.texture)
-        } else {
-            input.textures = images[slot].map(\.texture)
         }
-        for other in otherInputs { other.textures = input.textures }
+        select(slot)
         return copied
+    }
+
+    /// The same for the textures alone: what is in the frame's memory is left alone.
+    func select(_ slot: Int) {
+        input.textures = images.isEmpty ? textures.map(\.texture) : images[slot].map(\.texture)
+        for other in otherInputs { other.textures = input.textures }
     }
 }

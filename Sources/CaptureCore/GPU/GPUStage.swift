@@ -20,6 +20,21 @@ public final class GPUStage: @unchecked Sendable {
         public var refusals: [PathRefusal]
         /// Buffers for video pictures.
         public var videoSlots: Int
+        /// How EGL found the GPU: `surfaceless` or `gbm`.
+        public var platform: String
+        /// Its render node; nil where it has none, or EGL does not tell.
+        public var node: String?
+
+        init(_ scene: GPUScene) {
+            gpuPath = scene.source.path
+            outputPath = (scene.video ?? scene.still).path
+            renderer = scene.display.renderer
+            isSoftware = scene.display.isSoftware
+            refusals = scene.refusals
+            videoSlots = scene.video?.pool.slotCount ?? 0
+            platform = scene.display.platform.name
+            node = scene.display.node
+        }
     }
 
     /// What it counted.
@@ -30,17 +45,14 @@ public final class GPUStage: @unchecked Sendable {
         public var lostGPUBehind: UInt64 = 0
         /// Frames that the sink did not get because it had not given an output buffer back.
         public var lostNoOutputBuffer: UInt64 = 0
+        /// Frames that the sink did not get because the GPU gave them up, or its context was lost.
+        public var lostGPUFailed: UInt64 = 0
+        /// How often the context was lost.
+        public var resets: UInt64 = 0
         /// Bytes of pixels that the CPU copied, in all.
         public var bytesCopied: UInt64 = 0
 
         public init() {}
-
-        init(video: UInt64, lostGPUBehind: UInt64, lostNoOutputBuffer: UInt64, bytesCopied: UInt64) {
-            self.video = video
-            self.lostGPUBehind = lostGPUBehind
-            self.lostNoOutputBuffer = lostNoOutputBuffer
-            self.bytesCopied = bytesCopied
-        }
     }
 
     /// Pictures that the GPU and the encoder have between them: what an encoder needs for its first frames, which take
@@ -80,6 +92,10 @@ public final class GPUStage: @unchecked Sendable {
         let video = Atomic<UInt64>(0)
         let lostGPUBehind = Atomic<UInt64>(0)
         let lostNoOutputBuffer = Atomic<UInt64>(0)
+        let lostGPUFailed = Atomic<UInt64>(0)
+        let resets = Atomic<UInt64>(0)
+        /// The context is being made anew.
+        let isRecovering = Atomic<Bool>(false)
         let bytesCopied = Atomic<UInt64>(0)
 
         init() throws(CamdError) { applied = try EventCounter() }
@@ -87,10 +103,10 @@ public final class GPUStage: @unchecked Sendable {
 
     /// Opens the GPU, imports the source's buffers, compiles, allocates; all on the new thread, waited for here.
     /// `choice`: where output buffers may come from, in order; `stock`: what an earlier stage left of them. `writes`: what
-    /// the source leaves in the CPU's caches. `ended` is called on the GL thread if it fails later.
+    /// the source leaves in the CPU's caches. `setup`: which GPU. `ended` is called on the GL thread if it fails later.
     public init(
         source: FramePool, writes: DriverWrites, plan: PicturePlan, choice: HeapChoice,
-        stock: BufferStock = BufferStock(), ended: @escaping @Sendable (CamdError) -> Void
+        stock: BufferStock = BufferStock(), setup: GPUSetup = GPUSetup(), ended: @escaping @Sendable (CamdError) -> Void
     ) throws(CamdError) {
         let waiting = Ring<FrameLease>(capacity: Self.waitingFrames)
         let bell = try EventCounter()
@@ -98,9 +114,9 @@ public final class GPUStage: @unchecked Sendable {
         let start = try GPUStart()
         let thread = try OSThread("camd-gl", niceness: OSThread.workNiceness) {
             do throws(CamdError) {
-                let worker = try GPUWorker(
-                    source: source, writes: writes, plan: plan, choice: choice, stock: stock, waiting: waiting,
-                    bell: bell, shared: shared)
+                let plan = GPUPlan(
+                    source: source, writes: writes, pictures: plan, choice: choice, stock: stock, setup: setup)
+                let worker = try GPUWorker(plan, waiting: waiting, bell: bell, shared: shared)
                 start.succeed(worker.report, worker.videoLayout)
                 if let error = worker.run() { ended(error) }
             } catch {
@@ -124,15 +140,23 @@ public final class GPUStage: @unchecked Sendable {
         public var renderer: String
         public var isSoftware: Bool
         public var importsDMABufs: Bool
-        public var hasNativeFences: Bool
+        /// What tells the end of its work: `native`, `egl` or `implicit`.
+        public var fences: String
+        /// `surfaceless` or `gbm`.
+        public var platform: String
+        /// Its render node; nil where it has none, or EGL does not tell.
+        public var node: String?
+        /// Platforms that were tried before.
+        public var refusals: [PathRefusal]
     }
 
     /// Opens the GPU on this thread for a moment, and says what it is.
-    public static func probe() throws(CamdError) -> Ability {
-        let display = try GPUDisplay()
+    public static func probe(_ setup: GPUSetup = GPUSetup()) throws(CamdError) -> Ability {
+        let display = try GPUDisplay(setup)
         return Ability(
             renderer: display.renderer, isSoftware: display.isSoftware, importsDMABufs: display.importsDMABufs,
-            hasNativeFences: display.hasNativeFences)
+            fences: display.fenceKind.rawValue, platform: display.platform.name, node: display.node,
+            refusals: display.refusals)
     }
 
     /// Takes a frame from the capture thread. Never blocks; what nobody wants, or what the GPU is too slow for, goes
@@ -143,7 +167,13 @@ public final class GPUStage: @unchecked Sendable {
             return
         }
         if let refused = waiting.push(frame) {
-            if wantsVideo { shared.lostGPUBehind.wrappingAdd(1, ordering: .relaxed) }
+            if wantsVideo {
+                if shared.isRecovering.load(ordering: .acquiring) {
+                    shared.lostGPUFailed.wrappingAdd(1, ordering: .relaxed)
+                } else {
+                    shared.lostGPUBehind.wrappingAdd(1, ordering: .relaxed)
+                }
+            }
             _ = consume refused
             return
         }
@@ -188,10 +218,14 @@ public final class GPUStage: @unchecked Sendable {
     }
 
     public var counts: Counts {
-        Counts(
-            video: shared.video.load(ordering: .relaxed), lostGPUBehind: shared.lostGPUBehind.load(ordering: .relaxed),
-            lostNoOutputBuffer: shared.lostNoOutputBuffer.load(ordering: .relaxed),
-            bytesCopied: shared.bytesCopied.load(ordering: .relaxed))
+        var counts = Counts()
+        counts.video = shared.video.load(ordering: .relaxed)
+        counts.lostGPUBehind = shared.lostGPUBehind.load(ordering: .relaxed)
+        counts.lostNoOutputBuffer = shared.lostNoOutputBuffer.load(ordering: .relaxed)
+        counts.lostGPUFailed = shared.lostGPUFailed.load(ordering: .relaxed)
+        counts.resets = shared.resets.load(ordering: .relaxed)
+        counts.bytesCopied = shared.bytesCopied.load(ordering: .relaxed)
+        return counts
     }
 
     /// Lets the GPU finish what it has (within a second) and ends the thread. The source has stopped before.

@@ -10,9 +10,11 @@ final class GPUTarget {
     private let own: GPUTexture?
 
     /// Draws into the buffer's memory.
-    init(_ display: GPUDisplay, importing buffer: DMABuf, _ plane: PackedPlane) throws(CamdError) {
+    init(
+        _ display: GPUDisplay, importing buffer: DMABuf, _ plane: PackedPlane, isOwn: Bool = false
+    ) throws(CamdError) {
         self.plane = plane
-        let image = try GPUImage(display, buffer, plane)
+        let image = try GPUImage(display, buffer, plane, isOwn: isOwn)
         imported = image
         own = nil
         framebuffer = try Self.make(image.texture, display, buffer.origin)

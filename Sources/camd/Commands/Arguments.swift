@@ -82,6 +82,13 @@ enum Arguments {
         return text
     }
 
+    static func node(_ text: String) throws -> String {
+        guard text.hasPrefix("/") else {
+            throw ValidationError("a GPU is a DRM node with its whole path, such as /dev/dri/renderD128")
+        }
+        return text
+    }
+
     /// Digits alone: no sign, no space.
     private static func whole(_ text: Substring) -> Int? {
         text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) : nil
@@ -104,6 +111,17 @@ struct SocketOptions: ParsableArguments {
     var given: String?
 
     var path: String { given ?? SocketPath.standard }
+}
+
+/// `--gpu`, of every command that draws.
+struct GPUOptions: ParsableArguments {
+    @Option(
+        name: .customLong("gpu"),
+        help: ArgumentHelp(
+            "The DRM node of the GPU to draw with, such as /dev/dri/renderD128 (default: camd chooses).",
+            valueName: "node"),
+        transform: Arguments.node)
+    var node: String?
 }
 
 /// What frames are to be like.
@@ -177,12 +195,14 @@ struct StreamOptions: ParsableArguments {
     var camera: String?
 
     @OptionGroup var mode: ModeOptions
+    @OptionGroup var gpu: GPUOptions
 
     var size: FrameSize? { mode.size }
     var pixelFormat: PixelFormat? { mode.pixelFormat }
 
     var request: SessionRequest {
-        SessionRequest(camera: camera, width: size?.width, height: size?.height, pixelFormat: pixelFormat)
+        SessionRequest(
+            camera: camera, width: size?.width, height: size?.height, pixelFormat: pixelFormat, gpu: gpu.node)
     }
 }
 

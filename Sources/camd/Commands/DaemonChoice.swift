@@ -43,6 +43,9 @@ enum DaemonChoice {
         if !request.heaps.isEmpty, !request.heaps.contains(where: { $0 == status.heap }) {
             throw differs(status, "its buffers are of \(status.heap ?? "no heap")", "--heap")
         }
+        if let gpu = request.gpu, gpu != status.gpu?.node {
+            throw differs(status, "it draws with \(status.gpu?.node ?? status.gpu?.renderer ?? "another GPU")", "--gpu")
+        }
         if request.requireZeroCopy, status.bytesCopiedPerFrame > 0 {
             throw differs(
                 status, "it copies \(Console.fixed(status.bytesCopiedPerFrame, 0)) bytes for each frame",

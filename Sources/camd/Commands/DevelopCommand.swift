@@ -38,6 +38,8 @@ struct DevelopCommand: ParsableCommand {
         transform: Arguments.pixelFormat)
     var pixelFormat: PixelFormat?
 
+    @OptionGroup var gpu: GPUOptions
+
     @Flag(help: "The debayer alone, between black and white level: no white balance, matrix or curve.")
     var neutral = false
 
@@ -55,7 +57,7 @@ struct DevelopCommand: ParsableCommand {
     var request: Development.Request {
         Development.Request(
             input: input, output: output, size: size, pixelFormat: pixelFormat, isNeutral: neutral,
-            quality: quality.look, jpegQuality: jpegQuality)
+            quality: quality.look, gpu: gpu.node, jpegQuality: jpegQuality)
     }
 
     func run() throws {

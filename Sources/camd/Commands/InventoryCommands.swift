@@ -84,11 +84,13 @@ struct DoctorCommand: ParsableCommand {
         transform: Arguments.name)
     var camera: String?
 
+    @OptionGroup var gpu: GPUOptions
+
     @Flag(help: "Print JSON.")
     var json = false
 
     func run() throws {
-        let report = Inventory.doctor(camera: camera)
+        let report = Inventory.doctor(camera: camera, gpu: gpu.node)
         if json { try Console.print(encoding: report) } else { try Console.print(Self.text(report)) }
         if !report.ok { throw ExitCode(CamdError.Kind.unavailable.exitCode) }
     }

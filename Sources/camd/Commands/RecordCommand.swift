@@ -46,7 +46,7 @@ struct RecordCommand: ParsableCommand {
         {
             return try report(recordThroughDaemon(&daemon, request.mode, signals))
         }
-        let session = try CameraSession(request)
+        let session = try CameraSession(request) { Console.writeError("camd: \($0)\n") }
         defer { session.close() }
         try report(recordMyself(session, signals))
     }

@@ -32,6 +32,11 @@ enum Summary {
             "  \(status.frames) frames, \(status.dropped) dropped (\(status.starved) for want of a buffer), "
                 + "\(status.corrupt) corrupt, \(status.late) late",
         ]
+        if let gpu = status.gpu {
+            lines.append(
+                "  \(gpu.renderer), \(gpu.platform)\(gpu.node.map { " on \($0)" } ?? "")"
+                    + (gpu.resets == 0 ? "" : ", lost \(gpu.resets) times"))
+        }
         for refusal in status.refused { lines.append("  not \(refusal.path): \(refusal.reason)") }
         if let recording = status.recording {
             lines.append(

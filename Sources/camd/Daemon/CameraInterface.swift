@@ -33,7 +33,7 @@ enum CameraInterface {
           capture: string,
           # eglimage, upload or none
           gpu: string,
-          # heap:NAME, udmabuf, readback or none
+          # heap:NAME, udmabuf, gbm, readback or none
           output: string,
           # what encoders read: direct is the camera's own frames, gpu is the GPU's pictures of them
           video: string
@@ -68,6 +68,18 @@ enum CameraInterface {
         type Buffers (
           asked: int,
           granted: int
+        )
+
+        # The GPU.
+        type GPU (
+          # how it was found: surfaceless or gbm
+          platform: string,
+          # its render node, where it has one and the driver tells
+          node: ?string,
+          # the driver's name of it
+          renderer: string,
+          # how often its context was lost and made anew
+          resets: int
         )
 
         # A path that was tried first, and why it was not taken.
@@ -127,7 +139,9 @@ enum CameraInterface {
           heap: ?string,
           view: View,
           # the running recording, or the last one
-          recording: ?Recording
+          recording: ?Recording,
+          # the GPU that draws
+          gpu: ?GPU
         )
 
         # A photo that was taken.

@@ -80,6 +80,8 @@ final class ActiveRecording: VideoSink {
         for (reason, count) in now.lost where count > 0 { lost[reason.rawValue] = count }
         let behind = counts.lostGPUBehind - before.lostGPUBehind
         let noBuffer = counts.lostNoOutputBuffer - before.lostNoOutputBuffer
+        let failed = counts.lostGPUFailed - before.lostGPUFailed
+        if failed > 0 { lost["gpu failed"] = failed }
         if behind > 0 { lost["gpu behind"] = behind }
         if noBuffer > 0 { lost["no output buffer"] = noBuffer }
         return CameraStatus.Recording(

@@ -21,7 +21,7 @@ final class CameraSession: Sendable {
     private let lastRecording = Mutex<CameraStatus.Recording?>(nil)
     private let lastFailure = Mutex<CamdError?>(nil)
     private let isClosed = Atomic<Bool>(false)
-    /// Takes what is worth to be logged of a change of the mode.
+    /// Takes what is worth to be logged of a change of the mode, and of a GPU that was lost.
     private let modeLog: (@Sendable (String) -> Void)?
 
     private static let stillLimitMilliseconds = 5000
@@ -32,7 +32,7 @@ final class CameraSession: Sendable {
         self.request = request
         self.modeLog = modeLog
         let bell = try EventCounter()
-        let stream = try Self.start(request, stock, ending, bell)
+        let stream = try Self.start(request, stock, ending, bell, modeLog)
         failureBell = bell
         self.stream = Mutex(stream)
         lastStatus = Mutex(stream.status)
@@ -40,9 +40,10 @@ final class CameraSession: Sendable {
     }
 
     private static func start(
-        _ request: SessionRequest, _ stock: BufferStock, _ ending: SessionEnding.Box, _ failureBell: EventCounter
+        _ request: SessionRequest, _ stock: BufferStock, _ ending: SessionEnding.Box, _ failureBell: EventCounter,
+        _ log: (@Sendable (String) -> Void)?
     ) throws(CamdError) -> CameraStream {
-        try CameraStream(request, stock: stock) { error in
+        try CameraStream(request, stock: stock, log: log ?? { _ in }) { error in
             ending.set(error)
             failureBell.signal()
         }
@@ -105,7 +106,7 @@ final class CameraSession: Sendable {
     }
 
     private func begin(_ request: SessionRequest) throws(CamdError) {
-        let new = try Self.start(request, stock, ending, failureBell)
+        let new = try Self.start(request, stock, ending, failureBell, modeLog)
         lastStatus.withLock { $0 = new.status }
         stream.withLock { $0 = new }
     }

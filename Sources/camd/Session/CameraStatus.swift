@@ -8,7 +8,7 @@ struct CameraStatus: Codable, Sendable, Equatable {
         var capture: String
         /// How the GPU sees them: `eglimage`, `upload`, or `none` where it is not used.
         var gpu: String
-        /// What the GPU writes into: `heap:NAME`, `udmabuf`, `readback` or `none`.
+        /// What the GPU writes into: `heap:NAME`, `udmabuf`, `gbm`, `readback` or `none`.
         var output: String
         /// What encoders read: `direct` is the camera's own frames, `gpu` is the GPU's pictures of them.
         var video: String
@@ -45,6 +45,18 @@ struct CameraStatus: Codable, Sendable, Equatable {
         var asked: Int
         /// What the driver gave, which may be fewer or more.
         var granted: Int
+    }
+
+    /// The GPU.
+    struct GPU: Codable, Sendable, Equatable {
+        /// How it was found: `surfaceless` or `gbm`.
+        var platform: String
+        /// Its render node; nil where it has none, or the driver does not tell.
+        var node: String?
+        /// The driver's name of it.
+        var renderer: String
+        /// How often its context was lost and made anew.
+        var resets: UInt64
     }
 
     /// A path that was tried first, and why it was not taken.
@@ -101,11 +113,12 @@ struct CameraStatus: Codable, Sendable, Equatable {
     var heap: String?
     var view: View
     var recording: Recording?
+    var gpu: GPU?
 
     enum CodingKeys: String, CodingKey {
         case camera, name, driver, node, format, width, height, fps, numbered, frames, dropped, corrupt, starved, late
         case bytesCopiedPerFrame = "bytes_copied_per_frame"
-        case buffers, path, refused, heap, view, recording
+        case buffers, path, refused, heap, view, recording, gpu
     }
 }
 

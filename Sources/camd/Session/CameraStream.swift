@@ -14,9 +14,11 @@ final class CameraStream: Sendable {
     /// An encoder that takes the camera's frames reads them as they come.
     let isDirect: Bool
 
-    /// Opens the camera, negotiates the paths and starts the stream. Blocks for up to some seconds.
+    /// Opens the camera, negotiates the paths and starts the stream. Blocks for up to some seconds. `log` takes what is worth to
+    /// be logged of the GPU.
     init(
-        _ request: SessionRequest, stock: BufferStock, ended: @escaping @Sendable (CamdError) -> Void
+        _ request: SessionRequest, stock: BufferStock, log: @escaping @Sendable (String) -> Void,
+        ended: @escaping @Sendable (CamdError) -> Void
     ) throws(CamdError) {
         let source = try Self.open(request, stock)
         let layout = source.pool.layout
@@ -34,7 +36,7 @@ final class CameraStream: Sendable {
                 heaps: request.heaps, need: .anything, bytes: view.width * view.height * 3 / 2, stock: stock)
             let stage = try GPUStage(
                 source: source.pool, writes: DriverWrites(source.writes, isIncoherent: request.isIncoherent),
-                plan: plan, choice: choice, stock: stock, ended: ended)
+                plan: plan, choice: choice, stock: stock, setup: GPUSetup(node: request.gpu, told: log), ended: ended)
             if request.requireZeroCopy { try Self.refuseCopies(source, stage) }
             gpu = stage
         }
@@ -177,6 +179,11 @@ extension CameraStream {
             refused: (source.refusals + (gpu?.report.refusals ?? [])).map {
                 .init(stage: $0.stage.rawValue, path: $0.path, reason: $0.reason)
             },
-            heap: source.heapName, view: .init(view, of: FrameSize(layout.width, layout.height)), recording: nil)
+            heap: source.heapName, view: .init(view, of: FrameSize(layout.width, layout.height)), recording: nil,
+            gpu: gpu.map {
+                .init(
+                    platform: $0.report.platform, node: $0.report.node, renderer: $0.report.renderer,
+                    resets: $0.counts.resets)
+            })
     }
 }

@@ -16,6 +16,8 @@ enum Development {
         /// The debayer alone: no white balance, matrix or curve.
         var isNeutral = false
         var quality = Look.Quality.still
+        /// The DRM node of the GPU to be taken; nil: camd chooses.
+        var gpu: String?
         /// 1 to 100, of a .jpg.
         var jpegQuality: Int?
     }
@@ -35,7 +37,7 @@ enum Development {
     ///   `.inputOutput` for the output, and what the GPU says.
     static func run(_ request: Request) throws(CamdError) -> DevelopResult {
         try run(request) { (negative, kind) throws(CamdError) in
-            try Developer().develop(negative.layout, negative.bytes, look: negative.look, kind: kind)
+            try Developer(node: request.gpu).develop(negative.layout, negative.bytes, look: negative.look, kind: kind)
         }
     }
 

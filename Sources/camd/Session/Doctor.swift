@@ -6,13 +6,13 @@ import Recording
 extension Inventory {
     /// Tries all that the main job needs, one after the other, and says what to do about what fails. With a camera, or
     /// on a machine that has one, the paths are tried too, which starts its stream for a moment.
-    static func doctor(camera: String?) -> DoctorReport {
+    static func doctor(camera: String?, gpu: String? = nil) -> DoctorReport {
         var report = DoctorReport(checks: [], path: nil, refused: [], ok: false)
         checkCameras(camera, &report)
         checkBuffers(&report)
-        checkGPU(&report)
+        checkGPU(gpu, &report)
         checkEncoder(&report)
-        if let camera = camera ?? CameraEnumerator.list().first?.node { checkPath(camera, &report) }
+        if let camera = camera ?? CameraEnumerator.list().first?.node { checkPath(camera, gpu, &report) }
         report.ok = report.checks.allSatisfy { $0.ok || !$0.needed }
         return report
     }
@@ -115,15 +115,19 @@ extension Inventory {
             + "ordinary memory in \(Console.fixed(measured.ordinaryMillisecondsPerMegabyte, 2)))"
     }
 
-    private static func checkGPU(_ report: inout DoctorReport) {
+    private static func checkGPU(_ node: String?, _ report: inout DoctorReport) {
         do throws(CamdError) {
-            let gpu = try GPUStage.probe()
+            let gpu = try GPUStage.probe(GPUSetup(node: node))
+            report.gpu = .init(platform: gpu.platform, node: gpu.node, renderer: gpu.renderer, resets: 0)
+            report.refused += gpu.refusals.map {
+                .init(stage: $0.stage.rawValue, path: $0.path, reason: $0.reason)
+            }
             report.checks.append(
                 .init(
                     name: "gpu", ok: true, needed: true,
                     detail: "\(gpu.renderer)\(gpu.isSoftware ? ", in software" : ""), "
                         + "\(gpu.importsDMABufs ? "imports" : "does not import") dma-bufs, "
-                        + "\(gpu.hasNativeFences ? "native" : "no native") fences",
+                        + "\(gpu.fences) fences, found by \(gpu.platform)\(gpu.node.map { " on \($0)" } ?? "")",
                     remedy: gpu.importsDMABufs ? nil : "Mesa 24.2 or later imports dma-bufs in software."))
         } catch {
             report.checks.append(
@@ -141,9 +145,9 @@ extension Inventory {
                 remedy: isThere ? nil : "Install FFmpeg's libavcodec with x264, or choose another --encoder."))
     }
 
-    private static func checkPath(_ camera: String, _ report: inout DoctorReport) {
+    private static func checkPath(_ camera: String, _ gpu: String?, _ report: inout DoctorReport) {
         do throws(CamdError) {
-            let session = try CameraSession(SessionRequest(camera: camera))
+            let session = try CameraSession(SessionRequest(camera: camera, gpu: gpu))
             defer { session.close() }
             let deadline = Deadline(afterMilliseconds: 3000)
             while session.status().frames < 3, session.failure == nil, !deadline.hasPassed { usleep(20_000) }

@@ -220,6 +220,8 @@ struct DoctorReport: Codable, Sendable, Equatable {
     /// The paths that the camera's frames take; nil where no camera was tried, or it did not open.
     var path: CameraStatus.Path?
     var refused: [CameraStatus.Refusal]
+    /// The GPU; nil where none was found.
+    var gpu: CameraStatus.GPU?
     /// All that is needed works.
     var ok: Bool
 }

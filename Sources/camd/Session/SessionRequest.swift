@@ -25,6 +25,8 @@ struct SessionRequest: Sendable {
     var requireZeroCopy = false
     /// Capture buffers, 3 to 32; nil: camd chooses.
     var buffers: Int?
+    /// The DRM node of the GPU to be taken; nil: camd chooses.
+    var gpu: String?
     /// The GPU does not look into the CPU's caches, also where camd would not expect that (`CAMD_COHERENT=no`).
     var isIncoherent = getenv("CAMD_COHERENT").map { String(cString: $0) } == "no"
     /// Photos in the quality of videos, which costs the GPU less.

@@ -223,10 +223,12 @@ struct FormatShape {
     /// Each plane has a buffer of its own (the M formats).
     var isSplit = false
     var isRGB: Bool
+    var isGrey = false
 
     init?(_ format: PixelFormat) {
         guard let reading = PixelReading(format) else { return nil }
         isRGB = reading.isRGB
+        if case .grey = reading { isGrey = true }
         isSplit = Self.splitFormats.contains(format)
         switch reading {
         case .packed422: planes = [Plane(bytes: 4, pixels: 2)]

@@ -69,7 +69,7 @@ import Testing
 }
 
 @Suite struct ColorimetryTests {
-    @Test func `what a driver leaves open is as the kernel defines it`() {
+    @Test func `what a driver leaves open is as the kernel defines it`() throws {
         let camera = Colorimetry(
             colorspace: V4L2_COLORSPACE_SRGB.rawValue, transfer: 0, encoding: 0, quantization: 0, isRGB: false)
         #expect(camera == Colorimetry(primaries: .bt709, transfer: .sRGB, matrix: .bt601, range: .limited))
@@ -80,6 +80,12 @@ import Testing
             colorspace: V4L2_COLORSPACE_JPEG.rawValue, transfer: 0, encoding: 0, quantization: 0, isRGB: false)
         #expect(jpeg.range == .full)
         #expect(jpeg.matrix == .bt601)
+        let grey = try FrameLayout.bare(.grey, width: 4, height: 4).color
+        #expect(grey.range == .full)
+        let limited = Colorimetry(
+            colorspace: 0, transfer: 0, encoding: 0, quantization: V4L2_QUANTIZATION_LIM_RANGE.rawValue, isRGB: false,
+            isGrey: true)
+        #expect(limited.range == .limited)
     }
 
     // Values of ITU-R BT.601-7 and BT.709-6 for 8 bits: pure red, and white.

@@ -7,9 +7,10 @@
                                  up to one black and one white pixel at the edges. Any colour in a developed picture is
                                  false; so are rings around any place but the middle.
   chart.yuyv                     the colour checker in YUYV, BT.601, limited range
-  chart.nv12                     in NV12, BT.709, full range
-  chart.rg10                     in SRGGB10: light, seen through a camera's own primaries, with black level and white
-                                 balance still in it
+  bt709-full.nv12, ...           in NV12, of all matrices and ranges
+  ba81.raw, rg10.raw, ba12.raw   as mosaics of 8, 10 and 12 bits: light, as a sensor that sees as sRGB does would give it
+  ba81.dng, rg10.dng, ba12.dng   light seen through a camera's own primaries, with black level and white balance still in it,
+                                 and what there is to know of it
   chart.ppm, chart.json          the truth (sRGB), and: where the patches are, their colours, and what is to be known of
                                  the camera
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+import dng
 import pnm
 import ycbcr
 
@@ -38,7 +40,8 @@ PATCH, GAP, FRAME = 80, 16, (38, 38, 38)
 # From the camera's numbers, white balance done, to linear sRGB. Rows add up to 1, so that grey stays grey.
 CAMERA_TO_SRGB = np.array([[1.62, -0.44, -0.18], [-0.26, 1.58, -0.32], [0.04, -0.56, 1.52]])
 GAINS = np.array([1.9, 1.0, 1.6])
-BLACK, WHITE = 64, 1023
+# One of each depth: fourcc, colours of the first two rows' cells, bits, black level of the camera's own.
+MOSAICS = (("BA81", "BGGR", 8, 16), ("RG10", "RGGB", 10, 64), ("BA12", "GRBG", 12, 256))
 # IEC 61966-2-1.
 SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
@@ -71,13 +74,13 @@ def linear(srgb):
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
-def raw(picture):
-    """The colour checker as the sensor's numbers, 10 bits in 16. The rounding is dithered, as noise would do it, so that a
-    patch's mean is no step of the sensor's."""
-    light = linear(picture / 255) @ np.linalg.inv(CAMERA_TO_SRGB).T / GAINS
+def sensor(light, order, bits, black, random):
+    """A sensor's numbers of linear light, in 16-bit words, or in bytes. The rounding is dithered, as noise would do it, so that
+    a patch's mean is no step of the sensor's."""
     assert 0 <= light.min() and light.max() < 1, "the sensor clips"
-    cfa = pnm.mosaic(light) * (WHITE - BLACK) + BLACK
-    return np.floor(cfa + np.random.RandomState(24).random_sample(cfa.shape)).astype("<u2")
+    white = (1 << bits) - 1
+    cfa = pnm.mosaic(light, order) * (white - black) + black
+    return np.floor(cfa + random.random_sample(cfa.shape)).astype("u1" if bits == 8 else "<u2")
 
 
 def main():
@@ -96,24 +99,24 @@ def main():
     y, cb, cr = ycbcr.from_rgb(picture / 255, "bt601", "limited")
     y, cb, cr = ycbcr.to_bytes(y), *(ycbcr.to_bytes(ycbcr.mean_of_blocks(c, 2, 1)) for c in (cb, cr))
     (out / "chart.yuyv").write_bytes(np.stack([y[:, 0::2], cb, y[:, 1::2], cr], axis=-1).tobytes())
-    y, cb, cr = ycbcr.from_rgb(picture / 255, "bt709", "full")
-    y, cb, cr = ycbcr.to_bytes(y), *(ycbcr.to_bytes(ycbcr.mean_of_blocks(c, 2, 2)) for c in (cb, cr))
-    (out / "chart.nv12").write_bytes(y.tobytes() + np.stack([cb, cr], axis=-1).tobytes())
-    (out / "chart.rg10").write_bytes(raw(picture).tobytes())
+    for matrix in ycbcr.WEIGHTS:
+        for range_ in ("limited", "full"):
+            y, cb, cr = ycbcr.from_rgb(picture / 255, matrix, range_)
+            y, cb, cr = ycbcr.to_bytes(y), *(ycbcr.to_bytes(ycbcr.mean_of_blocks(c, 2, 2)) for c in (cb, cr))
+            (out / f"{matrix}-{range_}.nv12").write_bytes(y.tobytes() + np.stack([cb, cr], axis=-1).tobytes())
 
+    # D65 is white here, and both of a DNG's matrices are for it.
     xyz_to_camera = np.diag(1 / GAINS) @ np.linalg.inv(CAMERA_TO_SRGB) @ np.linalg.inv(SRGB_TO_XYZ)
+    light, random = linear(picture / 255), np.random.RandomState(24)
+    seen = light @ np.linalg.inv(CAMERA_TO_SRGB).T / GAINS
+    for fourcc, order, bits, black in MOSAICS:
+        name = fourcc.lower()
+        (out / f"{name}.raw").write_bytes(sensor(light, order, bits, 0, random).tobytes())
+        (out / f"{name}.dng").write_bytes(
+            dng.write(sensor(seen, order, bits, black, random), order, black, (1 << bits) - 1, xyz_to_camera, 1 / GAINS))
+
     description = {
         "width": width, "height": height,
-        "frames": [
-            {"file": "chart.yuyv", "fourcc": "YUYV", "matrix": "bt601", "range": "limited", "transfer": "srgb"},
-            {"file": "chart.nv12", "fourcc": "NV12", "matrix": "bt709", "range": "full", "transfer": "srgb"},
-            {
-                "file": "chart.rg10", "fourcc": "RG10", "blackLevel": BLACK, "whiteLevel": WHITE,
-                "whiteBalanceGains": GAINS.tolist(), "cameraToLinearSRGB": CAMERA_TO_SRGB.tolist(), "toneCurve": "srgb",
-                # The same as a DNG says it: both for D65.
-                "dngColorMatrix": xyz_to_camera.round(6).tolist(), "dngAsShotNeutral": (1 / GAINS).round(6).tolist(),
-            },
-        ],
         "patches": [
             {"name": name, "sRGB": list(color), "rectangle": place} for (name, color), place in zip(PATCHES, places)
         ],

@@ -21,7 +21,7 @@ import layout
 import malvar
 import picture
 import ycbcr
-from v4l2_formats import FORMATS, rows_of, samples_of
+from v4l2_formats import FORMATS, components, depths, rows_of, samples_of
 
 HERE = Path(__file__).resolve().parent
 COLORS = [(m, r) for r in ("limited", "full") for m in ("bt601", "bt709", "bt2020")]
@@ -29,15 +29,21 @@ COLORS = [(m, r) for r in ("limited", "full") for m in ("bt601", "bt709", "bt202
 ALSO_PADDED = (
     "YUYV", "UYVY", "NV12", "NV16", "NV24", "YU12", "YM12", "GREY", "RGB3", "AB24", "BA81", "RG10", "pRAA", "pGCC",
 )
+# Most formats from here on are others with their bytes or bits in another order: smaller pictures do.
+FIRST_SMALL = "NV42"
 
 
 def frames():
     """(name, format, width, height, planes) of each case."""
+    small = list(FORMATS).index(FIRST_SMALL)
     for index, format in enumerate(FORMATS.values()):
         name = format.name
-        yield f"{name}-tight", format, 40, 16, layout.tight(format, 40, 16)
+        width, height = (40, 16) if index < small else (24, 8)
+        yield f"{name}-tight", format, width, height, layout.tight(format, width, height)
         # 46 and 44 where the format has no odd widths; both have rows of 2 bytes more, or 1 less, than whole words.
         width, height = {1: 45, 2: 46, 4: 44}[format.width_step], 19
+        if index >= small:
+            width, height = {1: 21, 2: 22, 4: 20}[format.width_step], 11
         first = (7, 12)[index % 2]
         yield f"{name}-odd", format, width, height, layout.odd(format, width, height, 5, first, 3)
         if format.fourcc in ALSO_PADDED:
@@ -53,8 +59,12 @@ def numbers_of(format, samples, color, shape):
     full = (1 << format.bits) - 1
     if format.family == "rgb":
         return "rgb", np.stack([samples[c] / 255 for c in "RGB"], axis=-1)
-    if format.family == "rgb565":
-        return "rgb", np.stack([samples[c] / (31, 63, 31)[i] for i, c in enumerate("RGB")], axis=-1)
+    if format.family == "word":
+        bits = depths(format)
+        if "R" in bits:
+            return "rgb", np.stack([samples[c] / ((1 << bits[c]) - 1) for c in "RGB"], axis=-1)
+        chroma = ((samples[c] << 8 - bits[c]) / 255 for c in ("Cb", "Cr"))
+        return "ycc", samples["Y"] / ((1 << bits["Y"]) - 1), *chroma
     if format.family == "bayer":
         return "light", malvar.demosaic(samples["CFA"] / full, format.order)
     y = samples["Y"] / full
@@ -93,7 +103,7 @@ def build():
 
     for index, (name, format, width, height, planes) in enumerate(frames()):
         random = np.random.RandomState(zlib.crc32(name.encode()))
-        is_rgb = format.family in ("rgb", "rgb565", "bayer")
+        is_rgb = format.family in ("rgb", "bayer") or format.family == "word" and "R" in components(format)
         matrix, range = ("rgb", "full") if is_rgb else COLORS[index % len(COLORS)]
         color = {"matrix": matrix, "range": range}
         rows = rows_of(format, picture.samples(format, width, height, color, random), random)

@@ -7,6 +7,7 @@ come from RandomState, which numpy has promised never to change.
 import numpy as np
 
 import ycbcr
+from v4l2_formats import components, depths
 
 
 def picture(width, height, random):
@@ -30,8 +31,8 @@ def samples(format, width, height, color, random):
     rgb = picture(width, height, random)
     if format.family == "rgb":
         return {c: _whole(rgb[..., i], 255) for i, c in enumerate("RGB")}
-    if format.family == "rgb565":
-        return {c: _whole(rgb[..., i], (31, 63, 31)[i]) for i, c in enumerate("RGB")}
+    if format.family == "word" and "R" in components(format):
+        return {c: _whole(rgb[..., i], (1 << bits) - 1) for i, (c, bits) in enumerate(depths(format).items())}
     if format.family == "bayer":
         cfa = np.zeros((height, width))
         for index, colour in enumerate(format.order):
@@ -39,6 +40,17 @@ def samples(format, width, height, color, random):
             cfa[here] = rgb[here + ("RGB".index(colour),)]
         return {"CFA": _whole(cfa, (1 << format.bits) - 1)}
     y, cb, cr = ycbcr.from_rgb(rgb, color["matrix"], color["range"])
+    if format.family == "word":
+        # Of chroma the high bits of a byte are there, so that its middle is a number that they can say.
+        bits = depths(format)
+        steps = {c: 1 << 8 - bits[c] for c in ("Cb", "Cr")}
+        result = {"Y": _whole(y, (1 << bits["Y"]) - 1)}
+        for c, plane in (("Cb", cb), ("Cr", cr)):
+            result[c] = np.minimum(_whole(plane, 255 / steps[c]), (1 << bits[c]) - 1)
+        for c, plane in result.items():
+            corner = plane[-(plane.shape[0] // 3) :, -(plane.shape[1] // 4) :]
+            corner[...] = random.randint(0, 1 << bits[c], corner.shape)
+        return result
     full = (1 << format.bits) - 1
     result = {"Y": _whole(y, full)}
     if format.family != "grey":

@@ -30,6 +30,11 @@ class _Device(c.Structure):  # struct libv4l_dev_ops
     ]
 
 
+def _number(fourcc):
+    value = int.from_bytes(fourcc[:4].encode(), "little")
+    return value | 1 << 31 if fourcc.endswith("-BE") else value
+
+
 class Converter:
     """Raises OSError where the library is missing."""
 
@@ -63,7 +68,7 @@ class Converter:
             (target, to, width * (3 if to == "RGB3" else 1), size),
         ):
             format.pix.width, format.pix.height = width, height
-            format.pix.pixelformat = int.from_bytes(name.encode(), "little")
+            format.pix.pixelformat = _number(name)
             format.pix.bytesperline, format.pix.sizeimage = row, length
         # What it reads or writes past the end stays in these.
         room_in, room_out = (c.c_uint8 * (len(data) + 4096))(*data), (c.c_uint8 * (size + 4096))()

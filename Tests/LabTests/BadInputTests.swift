@@ -65,7 +65,7 @@ import Testing
 
     @Test func `a pixel format that it does not have, or that camd does not read`() throws {
         expect(try record("--camera", vivid, "--pixel-format", "XXXX"), 64, "XXXX", "YUYV")
-        expect(try record("--camera", vivid, "--pixel-format", "RGBR"), 69, "RGBR", "YUYV")
+        expect(try record("--camera", "/dev/camera/vimc-raw0", "--pixel-format", "aBA8"), 69, "aBA8", "RGGB")
     }
 
     @Test func `a rate that it does not have`() throws {

@@ -17,7 +17,7 @@ import Testing
         let result = try run(
             [
                 Program.camd, "record", "--camera", "/dev/camera/vivid0", "-o", file, "--size", "640x360", "--fps",
-                "30",
+                "30", "--pixel-format", "YUYV",
                 "--duration", "5", "--require-zero-copy", "--json",
             ], environment: ["LD_PRELOAD=\(library)", fault])
         return (try decode(Status.self, result), file, result.errors)
@@ -104,7 +104,7 @@ import Testing
         let result = try run(
             [
                 Program.camd, "record", "--camera", "/dev/camera/vivid0", "-o", folder + "/video.mkv", "--size",
-                "640x360", "--fps", "30", "--duration", "30",
+                "640x360", "--fps", "30", "--pixel-format", "YUYV", "--duration", "30",
             ], environment: ["LD_PRELOAD=\(library)", "FAULT_RESET=1:1000"], limitSeconds: 60)
         #expect(result.status == 69)
         #expect(result.errors.contains("lost 5 times within a minute"), "\(result.errors)")

@@ -23,14 +23,14 @@ import Testing
         view.rotation = .right
         view.isMirrored = true
         let failure = Mutex<CamdError?>(nil)
-        var plan = PicturePlan(videoColor: .hdVideo)
+        var plan = PicturePlan(videoColor: Colorimetry.sRGB.asVideo)
         plan.look = Look(
             black: 0.02, balance: [1.5, 1, 1.3], defectThreshold: 0.2, curve: .sRGB, sharpening: 0.3, noise: 0.01)
         plan.stillLook = plan.look
         plan.stillLook.quality = .still
         plan.taps = [
             PictureTap(.rgba, view: PictureView(width: 160, height: 90), sink: screen),
-            PictureTap(.nv12, view: view, color: .hdVideo, sink: turned),
+            PictureTap(.nv12, view: view, color: Colorimetry.sRGB.asVideo, sink: turned),
             PictureTap(.statistics(columns: 16, rows: 9), sink: statistics),
         ]
         let gpu = try GPUStage(

@@ -43,8 +43,11 @@ public struct Colorimetry: Hashable, Sendable {
         return color
     }
 
-    /// From a driver's fields of `struct v4l2_pix_format`; `isRGB` for formats with no Y'CbCr in them (RGB and Bayer).
-    public init(colorspace: UInt32, transfer: UInt32, encoding: UInt32, quantization: UInt32, isRGB: Bool) {
+    /// From a driver's fields of `struct v4l2_pix_format`; `isRGB` for formats with no Y'CbCr in them (RGB and Bayer), `isGrey`
+    /// for those with nothing but Y: they have full range unless the driver says otherwise, as sensors deliver it.
+    public init(
+        colorspace: UInt32, transfer: UInt32, encoding: UInt32, quantization: UInt32, isRGB: Bool, isGrey: Bool = false
+    ) {
         let space = colorspace == V4L2_COLORSPACE_DEFAULT.rawValue ? V4L2_COLORSPACE_SRGB.rawValue : colorspace
         switch space {
         case V4L2_COLORSPACE_SMPTE170M.rawValue, V4L2_COLORSPACE_SMPTE240M.rawValue: primaries = .smpte170m
@@ -79,7 +82,7 @@ public struct Colorimetry: Hashable, Sendable {
         switch quantization {
         case V4L2_QUANTIZATION_FULL_RANGE.rawValue: range = .full
         case V4L2_QUANTIZATION_LIM_RANGE.rawValue: range = .limited
-        default: range = isRGB || space == V4L2_COLORSPACE_JPEG.rawValue ? .full : .limited
+        default: range = isRGB || isGrey || space == V4L2_COLORSPACE_JPEG.rawValue ? .full : .limited
         }
     }
 }

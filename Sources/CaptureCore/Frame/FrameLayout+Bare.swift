@@ -13,7 +13,8 @@ extension FrameLayout {
         }
         let buffers = shape.isSplit ? shape.planes.count : 1
         let zeros = [Int](repeating: 0, count: buffers)
-        let color = Colorimetry(colorspace: 0, transfer: 0, encoding: 0, quantization: 0, isRGB: shape.isRGB)
+        let color = Colorimetry(
+            colorspace: 0, transfer: 0, encoding: 0, quantization: 0, isRGB: shape.isRGB, isGrey: shape.isGrey)
         guard
             let layout = FrameLayout(
                 format, width: width, height: height, strides: zeros, bufferSizes: zeros, color: color)

@@ -10,8 +10,10 @@ public enum PixelReading: Hashable, Sendable {
     case grey(Depth)
     /// So many bytes a pixel, and which of them is what.
     case rgb(bytes: Int, r: Int, g: Int, b: Int)
-    /// 16 bits, little-endian: five of R, six of G, five of B.
-    case rgb565
+    /// The same of Y, Cb, Cr.
+    case yuv(bytes: Int, y: Int, u: Int, v: Int)
+    /// A word a pixel, with some of its bits for each component.
+    case word(Word)
     /// A sensor's cells: where the red one of each four is.
     case bayer(BayerOrder, Depth)
 
@@ -26,23 +28,60 @@ public enum PixelReading: Hashable, Sendable {
         public static let bggr = BayerOrder(redColumn: 1, redRow: 1)
     }
 
+    /// A pixel in one word.
+    public struct Word: Hashable, Sendable {
+        /// The bits of a component.
+        public struct Field: Hashable, Sendable {
+            /// Bits of the word below it.
+            public var shift: Int
+            public var bits: Int
+        }
+
+        /// 1, 2 or 4.
+        public var bytes: Int
+        public var isBigEndian: Bool
+        public var isRGB: Bool
+        /// Of R, G, B, or of Y, Cb, Cr.
+        public var fields: [Field]
+
+        /// `bits`: the letter of each bit's component, the highest bit first; all else than r, g, b or y, u, v means
+        /// nothing.
+        init(_ bits: String, isBigEndian: Bool = false) {
+            let letters = Array(bits)
+            bytes = letters.count / 8
+            self.isBigEndian = isBigEndian
+            isRGB = letters.contains("r")
+            fields = (isRGB ? "rgb" : "yuv").map { component in
+                Field(
+                    shift: letters.count - 1 - (letters.lastIndex(of: component) ?? 0),
+                    bits: letters.count { $0 == component })
+            }
+        }
+    }
+
     /// How one sample lies in memory.
     public enum Depth: Hashable, Sendable {
         case bytes
         /// 16-bit little-endian words with so many bits used, the low ones.
         case words(bits: Int)
+        /// 16-bit big-endian words, all bits used.
+        case bigEndianWords
         /// MIPI's packing: four samples in five bytes.
         case mipi10
         /// MIPI's packing: two samples in three bytes.
         case mipi12
+        /// MIPI's packing: four samples in seven bytes.
+        case mipi14
 
         /// Bits of a sample.
         public var bits: Int {
             switch self {
             case .bytes: 8
             case .words(let bits): bits
+            case .bigEndianWords: 16
             case .mipi10: 10
             case .mipi12: 12
+            case .mipi14: 14
             }
         }
     }
@@ -63,20 +102,57 @@ public enum PixelReading: Hashable, Sendable {
         case .yvu420, .yvu420M: self = .planar(across: 2, down: 2, isSwapped: true)
         case .yuv422P, .yuv422M: self = .planar(across: 2, down: 1, isSwapped: false)
         case .yvu422M: self = .planar(across: 2, down: 1, isSwapped: true)
+        case .yuv444M: self = .planar(across: 1, down: 1, isSwapped: false)
+        case .yvu444M: self = .planar(across: 1, down: 1, isSwapped: true)
+        case .yuv24: self = .yuv(bytes: 3, y: 0, u: 1, v: 2)
+        case .yuv32, .ayuv32, .xyuv32: self = .yuv(bytes: 4, y: 1, u: 2, v: 3)
+        case .vuya32, .vuyx32: self = .yuv(bytes: 4, y: 2, u: 1, v: 0)
+        case .yuva32, .yuvx32: self = .yuv(bytes: 4, y: 0, u: 1, v: 2)
         case .grey: self = .grey(.bytes)
         case .y10: self = .grey(.words(bits: 10))
         case .y12: self = .grey(.words(bits: 12))
         case .y14: self = .grey(.words(bits: 14))
         case .y16: self = .grey(.words(bits: 16))
+        case .y16BE: self = .grey(.bigEndianWords)
+        case .y10P: self = .grey(.mipi10)
+        case .y12P: self = .grey(.mipi12)
+        case .y14P: self = .grey(.mipi14)
         case .rgb24: self = .rgb(bytes: 3, r: 0, g: 1, b: 2)
         case .bgr24: self = .rgb(bytes: 3, r: 2, g: 1, b: 0)
         case .rgba32, .rgbx32: self = .rgb(bytes: 4, r: 0, g: 1, b: 2)
         case .abgr32, .xbgr32, .bgr32: self = .rgb(bytes: 4, r: 2, g: 1, b: 0)
-        case .rgb32: self = .rgb(bytes: 4, r: 1, g: 2, b: 3)
-        case .rgb565: self = .rgb565
+        case .rgb32, .argb32, .xrgb32: self = .rgb(bytes: 4, r: 1, g: 2, b: 3)
+        case .bgra32, .bgrx32: self = .rgb(bytes: 4, r: 3, g: 2, b: 1)
         default:
-            guard let cells = Self.bayer(format) else { return nil }
-            self = .bayer(cells.order, cells.depth)
+            if let word = Self.word(format) {
+                self = .word(word)
+            } else if let cells = Self.bayer(format) {
+                self = .bayer(cells.order, cells.depth)
+            } else {
+                return nil
+            }
+        }
+    }
+
+    private static func word(_ format: PixelFormat) -> Word? {
+        switch format {
+        case .rgb332: Word("rrrgggbb")
+        case .rgb444, .xrgb444, .argb444: Word("xxxxrrrrggggbbbb")
+        case .rgbx444, .rgba444: Word("rrrrggggbbbbxxxx")
+        case .xbgr444, .abgr444: Word("xxxxbbbbggggrrrr")
+        case .bgrx444, .bgra444: Word("bbbbggggrrrrxxxx")
+        case .rgb555, .xrgb555, .argb555: Word("xrrrrrgggggbbbbb")
+        case .rgb555X, .xrgb555X, .argb555X: Word("xrrrrrgggggbbbbb", isBigEndian: true)
+        case .rgbx555, .rgba555: Word("rrrrrgggggbbbbbx")
+        case .xbgr555, .abgr555: Word("xbbbbbgggggrrrrr")
+        case .bgrx555, .bgra555: Word("bbbbbgggggrrrrrx")
+        case .rgb565: Word("rrrrrggggggbbbbb")
+        case .rgb565X: Word("rrrrrggggggbbbbb", isBigEndian: true)
+        case .bgr666: Word("bbbbbbggggggrrrrrrxxxxxxxxxxxxxx", isBigEndian: true)
+        case .yuv444: Word("xxxxyyyyuuuuvvvv")
+        case .yuv555: Word("xyyyyyuuuuuvvvvv")
+        case .yuv565: Word("yyyyyuuuuuuvvvvv")
+        default: nil
         }
     }
 
@@ -110,6 +186,10 @@ public enum PixelReading: Hashable, Sendable {
         case .sgrbg12P: (.grbg, .mipi12)
         case .sgbrg12P: (.gbrg, .mipi12)
         case .sbggr12P: (.bggr, .mipi12)
+        case .srggb14P: (.rggb, .mipi14)
+        case .sgrbg14P: (.grbg, .mipi14)
+        case .sgbrg14P: (.gbrg, .mipi14)
+        case .sbggr14P: (.bggr, .mipi14)
         default: nil
         }
     }
@@ -117,7 +197,8 @@ public enum PixelReading: Hashable, Sendable {
     /// Whether a pixel's components are R, G, B, or become so.
     public var isRGB: Bool {
         switch self {
-        case .rgb, .rgb565, .bayer: true
+        case .rgb, .bayer: true
+        case .word(let word): word.isRGB
         default: false
         }
     }
@@ -142,10 +223,12 @@ struct FormatShape {
     /// Each plane has a buffer of its own (the M formats).
     var isSplit = false
     var isRGB: Bool
+    var isGrey = false
 
     init?(_ format: PixelFormat) {
         guard let reading = PixelReading(format) else { return nil }
         isRGB = reading.isRGB
+        if case .grey = reading { isGrey = true }
         isSplit = Self.splitFormats.contains(format)
         switch reading {
         case .packed422: planes = [Plane(bytes: 4, pixels: 2)]
@@ -158,21 +241,23 @@ struct FormatShape {
             let chroma = Plane(bytes: 1, pixels: across, rowsShared: down, strideDenominator: across)
             planes = [Plane(bytes: 1, pixels: 1), chroma, chroma]
         case .grey(let depth), .bayer(_, let depth): planes = [Self.samples(depth)]
-        case .rgb(let bytes, _, _, _): planes = [Plane(bytes: bytes, pixels: 1)]
-        case .rgb565: planes = [Plane(bytes: 2, pixels: 1)]
+        case .rgb(let bytes, _, _, _), .yuv(let bytes, _, _, _): planes = [Plane(bytes: bytes, pixels: 1)]
+        case .word(let word): planes = [Plane(bytes: word.bytes, pixels: 1)]
         }
     }
 
     private static let splitFormats: Set<PixelFormat> = [
-        .nv12M, .nv21M, .nv16M, .nv61M, .yuv420M, .yvu420M, .yuv422M, .yvu422M,
+        .nv12M, .nv21M, .nv16M, .nv61M, .yuv420M, .yvu420M, .yuv422M, .yvu422M, .yuv444M,
+        .yvu444M,
     ]
 
     private static func samples(_ depth: PixelReading.Depth) -> Plane {
         switch depth {
         case .bytes: Plane(bytes: 1, pixels: 1)
-        case .words: Plane(bytes: 2, pixels: 1)
+        case .words, .bigEndianWords: Plane(bytes: 2, pixels: 1)
         case .mipi10: Plane(bytes: 5, pixels: 4)
         case .mipi12: Plane(bytes: 3, pixels: 2)
+        case .mipi14: Plane(bytes: 7, pixels: 4)
         }
     }
 }

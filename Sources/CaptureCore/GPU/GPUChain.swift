@@ -78,7 +78,7 @@ final class GPUChain {
         _ display: GPUDisplay, _ source: GPUInput
     ) throws(CamdError) -> (input: GPUInput, step: Step)? {
         guard case .frame(.bayer(let order, let depth), _) = source.source, let look = source.look else { return nil }
-        let isPacked = depth == .mipi10 || depth == .mipi12
+        let isPacked = [.mipi10, .mipi12, .mipi14].contains(depth)
         guard isPacked || look.defectThreshold != nil else { return nil }
         let isBytes = depth == .bytes
         let texels = isBytes ? (source.width + 3) / 4 : (source.width + 1) / 2

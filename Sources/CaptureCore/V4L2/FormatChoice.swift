@@ -25,12 +25,17 @@ extension VideoNode {
     /// What camd takes of a camera that offers several and nobody asked for one: least work first.
     public static let preferredFormats: [PixelFormat] = [
         .nv12, .nv12M, .nv21, .nv21M, .yuv420, .yuv420M, .yvu420, .yvu420M, .yuyv, .uyvy, .yvyu, .vyuy, .nv16, .nv16M,
-        .nv61, .nv61M, .yuv422P, .yuv422M, .yvu422M, .nv24, .nv42, .srggb8, .sgrbg8, .sgbrg8, .sbggr8, .srggb10,
+        .nv61, .nv61M, .yuv422P, .yuv422M, .yvu422M, .nv24, .nv42, .yuv444M, .yvu444M, .yuvx32, .yuva32, .vuyx32,
+        .vuya32, .xyuv32, .ayuv32, .yuv32, .yuv24, .srggb8, .sgrbg8, .sgbrg8, .sbggr8, .srggb10,
         .sgrbg10,
         .sgbrg10, .sbggr10, .srggb10P, .sgrbg10P, .sgbrg10P, .sbggr10P, .srggb12, .sgrbg12, .sgbrg12, .sbggr12,
-        .srggb12P, .sgrbg12P, .sgbrg12P, .sbggr12P, .srggb14, .sgrbg14, .sgbrg14, .sbggr14, .srggb16, .sgrbg16,
-        .sgbrg16, .sbggr16, .rgbx32, .rgba32, .xbgr32, .abgr32, .bgr32, .rgb32, .rgb24, .bgr24, .rgb565, .grey, .y10,
-        .y12, .y14, .y16,
+        .srggb12P, .sgrbg12P, .sgbrg12P, .sbggr12P, .srggb14, .sgrbg14, .sgbrg14, .sbggr14, .srggb14P,
+        .sgrbg14P, .sgbrg14P, .sbggr14P, .srggb16, .sgrbg16,
+        .sgbrg16, .sbggr16, .rgbx32, .rgba32, .xbgr32, .abgr32, .bgr32, .xrgb32, .argb32, .rgb32, .bgrx32, .bgra32,
+        .rgb24, .bgr24, .bgr666, .rgb565, .rgb565X, .yuv565, .xrgb555, .argb555, .rgb555, .rgbx555, .rgba555, .xbgr555,
+        .abgr555, .bgrx555, .bgra555, .xrgb555X, .argb555X, .rgb555X, .yuv555, .xrgb444, .argb444, .rgb444, .rgbx444,
+        .rgba444, .xbgr444, .abgr444, .bgrx444, .bgra444, .yuv444, .grey, .y10, .y10P, .y12, .y12P, .y14, .y14P, .y16,
+        .y16BE, .rgb332,
     ]
 
     /// Sets the camera to what is wanted, or says what it has instead. Nothing is substituted silently.

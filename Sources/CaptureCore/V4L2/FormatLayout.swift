@@ -31,7 +31,7 @@ extension VideoNode {
         let shape = FormatShape(fourcc)
         let colorimetry = Colorimetry(
             colorspace: color.0, transfer: color.1, encoding: color.2, quantization: color.3,
-            isRGB: shape?.isRGB ?? false)
+            isRGB: shape?.isRGB ?? false, isGrey: shape?.isGrey ?? false)
         guard
             let layout = FrameLayout(
                 fourcc, width: width, height: height, strides: strides, bufferSizes: sizes, color: colorimetry)

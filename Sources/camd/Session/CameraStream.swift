@@ -26,7 +26,7 @@ final class CameraStream: Sendable {
         view = try request.view.video(of: size)
         isDirect = view.isAll(of: size) ? try Self.canBeDirect(source, encoder: request.encoder) : false
         var gpu: GPUStage?
-        if !(isDirect && request.isForRecordingOnly) {
+        if !(isDirect && request.isForRecordingOnly && request.gpu == nil) {
             var plan = Self.plan(layout.color, PixelReading(layout.format))
             plan.video = view
             plan.hasVideo = !isDirect

@@ -6,8 +6,10 @@ import Recording
 final class ActiveRecording: VideoSink {
     private let recorder: Recorder
     private let gpu: GPUStage
+    private let source: any FrameSource
     /// The stage's counts when the recording began: what it lost before is not this file's.
     private let before: GPUStage.Counts
+    private let converted: FrameConversion?
 
     /// Opens the file and the encoder. `failed` is signalled when the recording ends by itself.
     init(
@@ -18,7 +20,9 @@ final class ActiveRecording: VideoSink {
             path: request.file, layout: gpu.videoLayout, nominalFrameRate: source.framesPerSecond ?? 30,
             encoder: EncoderSettings(name: request.encoder), slotCount: gpu.report.videoSlots - 2, failureBell: failed)
         self.gpu = gpu
+        self.source = source
         before = gpu.counts
+        converted = source.conversion
     }
 
     func offer(_ frame: consuming FrameLease) { recorder.offer(frame) }
@@ -50,6 +54,12 @@ final class ActiveRecording: VideoSink {
         let noBuffer = counts.lostNoOutputBuffer - before.lostNoOutputBuffer
         if behind > 0 { lost["gpu behind"] = behind }
         if noBuffer > 0 { lost["no output buffer"] = noBuffer }
+        if let converted, let now = source.conversion {
+            let behind = now.lostBehind - converted.lostBehind
+            let noBuffer = now.lostNoBuffer - converted.lostNoBuffer
+            if behind > 0 { lost["converter behind"] = behind }
+            if noBuffer > 0 { lost["no converter buffer"] = noBuffer }
+        }
         return CameraStatus.Recording(
             file: now.path, state: now.state.rawValue, frames: now.frames, lost: lost, bytes: UInt64(max(0, now.bytes)),
             seconds: now.seconds, encoder: now.encoder, error: now.failure?.description)

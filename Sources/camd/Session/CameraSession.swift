@@ -117,7 +117,7 @@ final class CameraSession: Sendable {
             source: source.pool, writes: writes, videoColor: color, choice: choice, stock: stock, ended: ended)
         if request.requireZeroCopy { try Self.refuseCopies(source, gpu) }
         do throws(CamdError) {
-            try source.start(sink: { gpu.offer($0) }, ended: ended)
+            try source.start(isWanted: { gpu.wantsFrames }, sink: { gpu.offer($0) }, ended: ended)
         } catch {
             gpu.stop()
             throw error
@@ -147,7 +147,8 @@ final class CameraSession: Sendable {
         let stream = try running()
         let layout = stream.source.pool.layout
         let isTheSame =
-            mode.pixelFormat ?? layout.format == layout.format && mode.width ?? layout.width == layout.width
+            mode.pixelFormat ?? stream.source.cameraFormat == stream.source.cameraFormat
+            && mode.width ?? layout.width == layout.width
             && mode.height ?? layout.height == layout.height
             && isRate(stream.source.framesPerSecond, mode.framesPerSecond)
         return isTheSame ? nil : stream.request
@@ -198,7 +199,9 @@ final class CameraSession: Sendable {
     private static func open(_ request: SessionRequest, _ stock: BufferStock) throws(CamdError) -> any FrameSource {
         var size: FrameSize?
         if let width = request.width, let height = request.height { size = FrameSize(width, height) }
-        let wish = FormatWish(format: request.pixelFormat, size: size, framesPerSecond: request.framesPerSecond)
+        let wish = FormatWish(
+            format: request.pixelFormat, size: size, framesPerSecond: request.framesPerSecond,
+            avoidsConversion: request.requireZeroCopy)
         if request.camera == PatternStream.id {
             return try PatternStream(wish: wish, heaps: request.heaps, stock: stock)
         }
@@ -213,13 +216,16 @@ final class CameraSession: Sendable {
                 remedy: "Plug one in, see `camd doctor`, or use the built-in pattern: --camera test.")
         }
         let place = try CameraEnumerator.node(of: wanted)
-        return try CaptureStream(
+        let camera = try CaptureStream(
             node: try VideoNode(path: place.node), id: place.id, wish: wish, heaps: request.heaps,
             buffers: request.buffers, stock: stock)
+        guard camera.pool.layout.isOpaque else { return camera }
+        return try ConvertedStream(camera, heaps: request.heaps, stock: stock)
     }
 
     private static func refuseCopies(_ source: any FrameSource, _ gpu: GPUStage) throws(CamdError) {
         var copies: [String] = []
+        if let conversion = source.conversion { copies.append(conversion.work) }
         if gpu.report.gpuPath == "upload" { copies.append("frames are uploaded to the GPU") }
         if gpu.report.outputPath == "readback" { copies.append("pictures are read back from the GPU") }
         guard copies.isEmpty else {
@@ -302,18 +308,22 @@ final class CameraSession: Sendable {
     private static func status(_ stream: Stream) -> CameraStatus {
         let (source, gpu) = (stream.source, stream.gpu)
         let counts = source.ledger.snapshot
-        let gpuCounts = gpu.counts
+        let conversion = source.conversion
+        let bytesCopied = gpu.counts.bytesCopied + (conversion?.bytesCopied ?? 0)
         let identity = source.identity
         let layout = source.pool.layout
         return CameraStatus(
             camera: identity.id, name: identity.name, driver: identity.driver, node: identity.node,
-            format: layout.format.description, width: layout.width, height: layout.height, fps: counts.framesPerSecond,
+            format: source.cameraFormat.description, width: layout.width, height: layout.height,
+            fps: counts.framesPerSecond,
             numbered: counts.numbered, frames: counts.delivered, dropped: counts.dropped, corrupt: counts.corrupt,
             starved: counts.starved,
             late: counts.late,
-            bytesCopiedPerFrame: counts.delivered == 0 ? 0 : Double(gpuCounts.bytesCopied) / Double(counts.delivered),
+            bytesCopiedPerFrame: counts.delivered == 0 ? 0 : Double(bytesCopied) / Double(counts.delivered),
             buffers: .init(asked: source.buffers.asked, granted: source.buffers.granted),
-            path: .init(capture: source.capturePath, gpu: gpu.report.gpuPath, output: gpu.report.outputPath),
+            path: .init(
+                capture: source.capturePath, convert: conversion?.path, gpu: gpu.report.gpuPath,
+                output: gpu.report.outputPath),
             refused: (source.refusals + gpu.report.refusals).map {
                 .init(stage: $0.stage.rawValue, path: $0.path, reason: $0.reason)
             },

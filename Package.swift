@@ -63,7 +63,8 @@ let package = Package(
         .target(
             name: "GoldenSupport", dependencies: ["CaptureCore", "LinuxSystem"], path: "Tests/GoldenSupport",
             swiftSettings: ours),
-        .testTarget(name: "CaptureCoreTests", dependencies: ["CaptureCore", "GoldenSupport"], swiftSettings: ours),
+        .testTarget(
+            name: "CaptureCoreTests", dependencies: ["CaptureCore", "GoldenSupport", "CTurboJPEG"], swiftSettings: ours),
         .testTarget(name: "RecordingTests", dependencies: ["Recording"], swiftSettings: ours),
         .testTarget(name: "StillsTests", dependencies: ["Stills", "CTIFF"], swiftSettings: ours),
         .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: ours),

@@ -2,21 +2,22 @@ import CV4L2
 import CV4LConvert
 import LinuxSystem
 
-/// Converts what no shader reads with libv4lconvert: HSV, big-endian grey, and what webcams of old have invented.
+/// Converts what no shader reads with libv4lconvert: HSV, big-endian grey, and the orders of 4:2:0 that webcams of old have
+/// invented.
 final class V4LConverter: FrameConverter, @unchecked Sendable {
     let name = "v4lconvert"
     let layout: FrameLayout
     private let library: V4LConvertHandle
     private let source: v4l2_format
     private let target: v4l2_format
-    private let need: Need
-    /// A copy of a frame whose decoder does not know where it ends, with zeros behind it.
-    private let padded: UnsafeMutableRawBufferPointer?
+    /// Bytes of a frame.
+    private let length: Int
 
     /// `camera`: the layout of what the camera delivers. `pix`: the driver's own words for it.
     /// - Throws: `.unavailable` for what the library does not convert.
     init(_ camera: FrameLayout, _ pix: v4l2_pix_format) throws(CamdError) {
         let subject = "libv4lconvert"
+        let remedy = "Choose another --size or --pixel-format."
         guard let need = Self.needs[camera.format], Self.reads(camera.format) else {
             throw CamdError(.unavailable, subject: subject, reason: "it does not convert \(camera.format)")
         }
@@ -25,16 +26,14 @@ final class V4LConverter: FrameConverter, @unchecked Sendable {
             throw CamdError(
                 .unavailable, subject: subject,
                 reason: "it converts \(camera.format) in sizes that are multiples of \(side), not \(camera.sizeText)",
-                remedy: "Choose another --size or --pixel-format.")
+                remedy: remedy)
         }
-        // Most of its routines take rows to lie back to back, and do not look.
-        if case .fixed(let bits) = need.length, pix.bytesperline > 0, bits % 8 == 0, need.isPacked,
-            Int(pix.bytesperline) != camera.width * bits / 8
-        {
+        // Its routines take rows to lie back to back, and do not look.
+        if need.isPacked, pix.bytesperline > 0, Int(pix.bytesperline) != camera.width * need.bits / 8 {
             throw CamdError(
                 .unavailable, subject: subject,
                 reason: "it does not convert \(camera.format) whose rows are \(pix.bytesperline) bytes apart",
-                remedy: "Choose another --size or --pixel-format.")
+                remedy: remedy)
         }
         let color = Colorimetry(
             colorspace: pix.colorspace, transfer: pix.xfer_func, encoding: need.target.isRGB ? 0 : pix.ycbcr_enc,
@@ -44,8 +43,11 @@ final class V4LConverter: FrameConverter, @unchecked Sendable {
             throw CamdError(.unavailable, subject: subject, reason: "\(camera.sizeText) is no size of a frame")
         }
         self.layout = layout
-        self.need = need
-        source = Self.format(pix)
+        length = need.bytes(camera.width, camera.height)
+        // Some take the number on trust.
+        var given = pix
+        given.bytesperline = UInt32(need.isPacked ? camera.width * need.bits / 8 : camera.width)
+        source = Self.format(given)
         var made = v4l2_pix_format()
         (made.width, made.height, made.pixelformat) = (pix.width, pix.height, layout.format.rawValue)
         (made.field, made.colorspace) = (V4L2_FIELD_NONE.rawValue, pix.colorspace)
@@ -53,30 +55,20 @@ final class V4LConverter: FrameConverter, @unchecked Sendable {
         made.sizeimage = UInt32(layout.bufferSizes[0])
         target = Self.format(made)
         library = try V4LConvertHandle(nil)
-        padded =
-            need.length == .told ? .allocate(byteCount: camera.bufferSizes[0] + need.slack(camera), alignment: 64) : nil
     }
 
-    deinit { padded?.deallocate() }
-
     func convert(_ frame: UnsafeRawBufferPointer, into picture: UnsafeMutableRawBufferPointer) -> ConversionOutcome {
-        guard picture.count >= layout.bufferSizes[0], let bytes = frame.baseAddress,
-            frame.count >= need.fewestBytes(layout.width, layout.height)
-        else { return .damaged(.length) }
+        guard picture.count >= layout.bufferSizes[0], frame.count >= length, let bytes = frame.baseAddress else {
+            return .damaged(.length)
+        }
         var source = source
         var target = target
-        var (input, extra) = (UnsafeMutableRawPointer(mutating: bytes), 0)
-        if let padded, let base = padded.baseAddress {
-            guard frame.count <= padded.count - need.slack(layout) else { return .damaged(.length) }
-            padded.copyMemory(from: frame)
-            UnsafeMutableRawBufferPointer(rebasing: padded[frame.count...]).initializeMemory(
-                as: UInt8.self, repeating: 0)
-            (input, extra) = (base, frame.count)
-        }
+        // These routines only read the frame, though the call has it as something to be written.
         let result = v4lconvert_convert(
-            library.handle, &source, &target, input.assumingMemoryBound(to: UInt8.self), CInt(frame.count),
-            picture.baseAddress?.assumingMemoryBound(to: UInt8.self), CInt(clamping: layout.bufferSizes[0]))
-        return result < 0 ? .damaged(.contents) : .made(bytes: layout.bufferSizes[0] + extra)
+            library.handle, &source, &target,
+            UnsafeMutablePointer(mutating: bytes.assumingMemoryBound(to: UInt8.self)), CInt(length),
+            picture.baseAddress?.assumingMemoryBound(to: UInt8.self), CInt(layout.bufferSizes[0]))
+        return result < 0 ? .damaged(.contents) : .made(bytes: layout.bufferSizes[0])
     }
 
     private static func format(_ pix: v4l2_pix_format) -> v4l2_format {

@@ -130,7 +130,7 @@ extension VideoNode {
             value.fmt.pix_mp.height = UInt32(clamping: size.height)
             value.fmt.pix_mp.field = V4L2_FIELD_NONE.rawValue
             // The strides and sizes of the format before would be taken as wishes.
-            withUnsafeMutableBytes(of: &value.fmt.pix_mp.plane_fmt) {
+            _ = withUnsafeMutableBytes(of: &value.fmt.pix_mp.plane_fmt) {
                 $0.initializeMemory(as: UInt8.self, repeating: 0)
             }
         } else {

@@ -70,7 +70,8 @@ static fault faults[MOST_FAULTS];
 static unsigned fault_count;
 static unsigned long silent_after, unplug_after;
 static struct streaming current;
-static atomic_uint commits;  // counted up by each COMMIT: what is sent for an earlier one is stale
+static atomic_uint commits;  // counted up at each COMMIT's begin and end: what is sent for an earlier number is stale
+static atomic_int is_sending;
 static atomic_int endpoint = -1;
 static pthread_t sender;
 
@@ -287,6 +288,14 @@ static void settle(struct streaming *s) {
   s->payload_bytes = htole32(frame_bytes(s->frame - 1u) + PACKET);
 }
 
+static void stop_sending(void) {
+  atomic_fetch_add(&commits, 1);
+  while (atomic_load(&is_sending)) {
+    pthread_kill(sender, SIGUSR1);
+    usleep(1000);
+  }
+}
+
 static void stream_control(const struct usb_ctrlrequest *r) {
   static struct streaming probe;
   unsigned selector = r->wValue >> 8;
@@ -295,13 +304,14 @@ static void stream_control(const struct usb_ctrlrequest *r) {
   switch (r->bRequest) {
     case SET_CUR: {
       unsigned char bytes[CHUNK] = {0};
+      // Before the host hears that it is committed: what an earlier stream left to be sent may not come in this one.
+      if (selector == COMMIT) stop_sending();
       if (r->wLength > sizeof bytes || take(bytes, r->wLength) < 0) return;
       memcpy(&probe, bytes, sizeof probe);
       settle(&probe);
       if (selector == PROBE) return;
       current = probe;
       atomic_fetch_add(&commits, 1);
-      pthread_kill(sender, SIGUSR1);
       if (verbose) fprintf(stderr, "usb-camera: commit format %d frame %d\n", current.format, current.frame);
       return;
     }
@@ -411,12 +421,15 @@ _Noreturn static void *send_all(void *unused) {
   unsigned seen = 0;
   while (1) {
     unsigned generation = atomic_load(&commits);
-    if (generation == seen) {
+    // Even ones are settled.
+    if (generation == seen || generation % 2) {
       usleep(2000);
       continue;
     }
     seen = generation;
+    atomic_store(&is_sending, 1);
     send_stream(generation);
+    atomic_store(&is_sending, 0);
   }
 }
 
@@ -463,6 +476,10 @@ static void options(int count, char **words) {
 int main(int count, char **words) {
   options(count, words);
   make_configuration();
+  // Whoever started this may have blocked what it waits for.
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
   // Not restarted: a write that nobody takes ends with EINTR, and what a stream before began is not sent in this one.
   sigaction(SIGUSR1, &(struct sigaction){.sa_handler = interrupted}, NULL);
   device = open("/dev/raw-gadget", O_RDWR);

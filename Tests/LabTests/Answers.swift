@@ -6,6 +6,7 @@ import Testing
 struct Status: Decodable {
     struct Path: Decodable {
         var capture: String
+        var convert: String?
         var gpu: String
         var output: String
     }
@@ -75,6 +76,7 @@ struct ListAnswer: Decodable {
         struct Format: Decodable {
             var fourcc: String
             var sizes: [String]
+            var reader: String?
         }
         var id: String
         var name: String

@@ -1,0 +1,165 @@
+import Glibc
+import Testing
+
+/// Cameras whose frames the CPU has to decode or convert.
+@Suite struct ConversionTests {
+    private func record(
+        _ node: String, _ options: String..., seconds: Double = 1
+    ) throws -> (status: Status, file: String) {
+        let file = try Scratch.folder() + "/a.mkv"
+        let result = try run(
+            [Program.camd, "record", "--camera", node, "-o", file, "--duration", "\(seconds)", "--json"] + options)
+        return (try decode(Status.self, result), file)
+    }
+
+    /// YUYV comes first where it has the rate; this camera has 5 frames/s of it.
+    @Test(arguments: ["420", "422", "444"])
+    func `A USB camera's JPEGs become a video and photos in the right colours`(sampling: String) throws {
+        let camera = try USBCamera("-s", sampling)
+        let (status, file) = try record(camera.node)
+        #expect(status.format == "MJPG")
+        #expect((status.width, status.height) == (1280, 720))
+        #expect(status.corrupt == 0)
+        let recording = try #require(status.recording)
+        #expect(try Pictures.probe(file).frames == recording.frames)
+        #expect(recording.frames > 5)
+        #expect(Pictures.worst(try Pictures.barsOfVideo(file, frame: 3)) <= 6)
+        let photo = try Scratch.folder() + "/a.jpg"
+        try #require(try camd("snapshot", "--camera", camera.node, "-o", photo).status == 0)
+        let seen = try Pictures.barsOfPhoto(photo)
+        #expect((seen.width, seen.height) == (1280, 720))
+        #expect(Pictures.worst(seen.bars) <= 6)
+    }
+
+    @Test func `A grey JPEG is a grey picture`() throws {
+        let camera = try USBCamera("-s", "grey", "-z", "638x478")
+        let (status, file) = try record(camera.node, "--pixel-format", "MJPG")
+        #expect((status.width, status.height) == (638, 478))
+        let luma = Pictures.bars.map { (bar: Pictures.Color) -> Pictures.Color in
+            let y = Int((0.299 * Double(bar.r) + 0.587 * Double(bar.g) + 0.114 * Double(bar.b)).rounded())
+            return (y, y, y)
+        }
+        #expect(Pictures.worst(try Pictures.barsOfVideo(file, frame: 3), luma) <= 6)
+    }
+
+    @Test func `What is decoded counts as copied, and is told`() throws {
+        let camera = try USBCamera()
+        let daemon = try Daemon([], camera: camera.node)
+        let idle = try daemon.status()
+        #expect(idle.bytesCopiedPerFrame == 0, "nobody wants a frame, and none is decoded")
+        let file = daemon.folder + "/a.mkv"
+        try #require(try daemon.call("start", "-o", file).status == 0)
+        #expect(try eventually { try daemon.status().recording?.frames ?? 0 > 10 })
+        let status = try daemon.status()
+        #expect(status.bytesCopiedPerFrame > 0)
+        #expect(status.path.convert?.hasPrefix("jpeg:") == true)
+        let refusal = try #require(status.refused.first { $0.stage == "convert" })
+        #expect(refusal.reason.contains("MJPG") && refusal.reason.contains("YUYV has 1280x720 at 5 frames/s"))
+        // The mode is the one that it has: nothing begins anew.
+        #expect(try daemon.call("stop").status == 0)
+        let before = try daemon.status().numbered
+        try #require(try daemon.call("start", "-o", file, "--pixel-format", "MJPG").status == 0)
+        #expect(try daemon.status().numbered >= before)
+        #expect(try daemon.call("stop").status == 0)
+        try daemon.stop()
+    }
+
+    @Test func `An uncompressed format comes first where it has the rate, and without copies always`() throws {
+        do {
+            let camera = try USBCamera("-z", "320x240", "-y", "30")
+            let (status, _) = try record(camera.node)
+            #expect(status.format == "YUYV")
+            #expect((status.bytesCopiedPerFrame, status.path.convert) == (0, nil))
+        }
+        let camera = try USBCamera("-z", "320x240")
+        let (decoded, _) = try record(camera.node)
+        #expect(decoded.format == "MJPG")
+        let (slow, _) = try record(camera.node, "--fps", "5")
+        #expect(slow.format == "YUYV")
+        let (free, _) = try record(camera.node, "--require-zero-copy")
+        #expect((free.format, free.bytesCopiedPerFrame) == ("YUYV", 0))
+        let refused = try camd(
+            "record", "--camera", camera.node, "-o", "/tmp/none.mkv", "--duration", "1", "--require-zero-copy",
+            "--pixel-format", "MJPG")
+        #expect(refused.status == 69)
+        #expect(refused.errors.contains("libturbojpeg decodes MJPG"))
+        #expect(access("/tmp/none.mkv", F_OK) != 0)
+    }
+
+    @Test(arguments: ["truncated", "garbage", "noise", "wrong-size", "huge", "other-sampling"])
+    func `A damaged JPEG is counted, and the stream goes on`(fault: String) throws {
+        let camera = try USBCamera("-z", "640x480", "-b", "\(fault):3")
+        let (status, file) = try record(camera.node, "--pixel-format", "MJPG")
+        let recording = try #require(status.recording)
+        // Every third; a driver may hold back what it sees itself.
+        #expect(status.corrupt > 2)
+        #expect(recording.frames > status.corrupt)
+        #expect(recording.state == "finished")
+        #expect(try Pictures.probe(file).frames == recording.frames)
+        for frame in 0..<min(4, recording.frames) {
+            #expect(Pictures.worst(try Pictures.barsOfVideo(file, frame: frame)) <= 6)
+        }
+    }
+
+    @Test(arguments: ["no-tables", "tail"])
+    func `What many cameras leave out or add is no damage`(oddity: String) throws {
+        let camera = try USBCamera("-z", "640x480", "-b", oddity)
+        let (status, file) = try record(camera.node, "--pixel-format", "MJPG")
+        #expect(status.corrupt == 0)
+        #expect(Pictures.worst(try Pictures.barsOfVideo(file, frame: 3)) <= 6)
+    }
+
+    @Test func `A camera that sends no JPEG at all is an error that says so`() throws {
+        let camera = try USBCamera("-z", "640x480", "-b", "garbage")
+        let result = try camd(
+            "record", "--camera", camera.node, "-o", "/tmp/none.mkv", "--duration", "1", "--pixel-format", "MJPG")
+        #expect(result.status == 69)
+        #expect(result.errors.contains("is a JPEG that libturbojpeg reads"))
+        #expect(result.errors.contains("--pixel-format"))
+    }
+
+    @Test func `A camera that is unplugged while its JPEGs are recorded leaves a whole file`() throws {
+        let camera = try USBCamera("-z", "640x480", "-d", "40")
+        let file = try Scratch.folder() + "/a.mkv"
+        let result = try camd("record", "--camera", camera.node, "-o", file, "--duration", "20", "--json")
+        #expect(result.status != 0)
+        #expect(result.errors.contains("the camera is gone"))
+        #expect(try Pictures.probe(file).frames > 5)
+    }
+
+    /// The daemon's end of the converter: a still is a frame that is decoded for it alone.
+    @Test(arguments: [("vivid0", "HSV3"), ("vivid0", "HSV4"), ("vivid2", "HSV3")])
+    func `A format that only libv4lconvert knows is recorded in the right colours`(
+        camera: String, format: String
+    ) throws {
+        let (status, file) = try record(
+            "/dev/camera/\(camera)", "--pixel-format", format, "--size", "640x480")
+        #expect(status.format == format)
+        #expect(status.path.convert?.hasPrefix("v4lconvert:") == true)
+        #expect(status.bytesCopiedPerFrame > 640 * 480 * 3 / 2)
+        #expect(Pictures.worst(try Pictures.barsOfVideo(file, frame: 3)) <= 10)
+    }
+
+    @Test func `A format that nobody knows is refused by name, with those that are known`() throws {
+        let result = try camd(
+            "record", "--camera", "/dev/camera/vivid0", "-o", "/tmp/none.mkv", "--duration", "1", "--pixel-format",
+            "R444")
+        #expect(result.status == 69)
+        #expect(result.errors.contains("camd cannot read the pixel format R444"))
+        #expect(result.errors.contains("Choose one of: NV12 "))
+    }
+
+    @Test func `The list says of each format who reads it`() throws {
+        let camera = try USBCamera()
+        let answer = try decode(ListAnswer.self, camd("list", "--json"))
+        func reader(_ driver: String, _ fourcc: String) throws -> String? {
+            let camera = try #require(answer.cameras.first { $0.driver == driver })
+            return try #require(camera.formats.first { $0.fourcc == fourcc }).reader
+        }
+        #expect(answer.cameras.contains { $0.node == camera.node })
+        #expect(try reader("uvcvideo", "MJPG") == "jpeg")
+        #expect(try reader("uvcvideo", "YUYV") == "gpu")
+        #expect(try reader("vivid", "HSV3") == "v4lconvert")
+        #expect(try reader("vivid", "R444") == nil)
+    }
+}

@@ -13,7 +13,7 @@ import Testing
     }
 
     /// YUYV comes first where it has the rate; this camera has 5 frames/s of it.
-    @Test(arguments: ["420", "422", "444"])
+    @Test(arguments: ["420", "422"])
     func `A USB camera's JPEGs become a video and photos in the right colours`(sampling: String) throws {
         let camera = try USBCamera("-s", sampling)
         let (status, file) = try record(camera.node)
@@ -29,6 +29,13 @@ import Testing
         let seen = try Pictures.barsOfPhoto(photo)
         #expect((seen.width, seen.height) == (1280, 720))
         #expect(Pictures.worst(seen.bars) <= 6)
+    }
+
+    /// No planar format of camd's has the shape of it.
+    @Test func `A JPEG with all of its chroma keeps its colours`() throws {
+        let camera = try USBCamera("-s", "444", "-z", "638x478")
+        let (_, file) = try record(camera.node, "--pixel-format", "MJPG")
+        #expect(Pictures.worst(try Pictures.barsOfVideo(file, frame: 3)) <= 6)
     }
 
     @Test func `A grey JPEG is a grey picture`() throws {
@@ -86,14 +93,16 @@ import Testing
         #expect(access("/tmp/none.mkv", F_OK) != 0)
     }
 
-    @Test(arguments: ["truncated", "garbage", "noise", "wrong-size", "huge", "other-sampling"])
-    func `A damaged JPEG is counted, and the stream goes on`(fault: String) throws {
-        let camera = try USBCamera("-z", "640x480", "-b", "\(fault):3")
-        let (status, file) = try record(camera.node, "--pixel-format", "MJPG")
+    @Test func `Damaged JPEGs are counted, and the stream goes on`() throws {
+        // At each number the first that divides it.
+        let camera = try USBCamera(
+            "-z", "640x480", "-b", "truncated:3", "-b", "garbage:4", "-b", "noise:5", "-b", "wrong-size:7", "-b",
+            "huge:11", "-b", "other-sampling:13")
+        let (status, file) = try record(camera.node, "--pixel-format", "MJPG", seconds: 2)
         let recording = try #require(status.recording)
-        // Every third; a driver may hold back what it sees itself.
-        #expect(status.corrupt > 2)
-        #expect(recording.frames > status.corrupt)
+        // Nearly two thirds. A driver may hold back what it sees itself.
+        #expect(status.corrupt > 5)
+        #expect(recording.frames > status.corrupt / 4)
         #expect(recording.state == "finished")
         #expect(try Pictures.probe(file).frames == recording.frames)
         for frame in 0..<min(4, recording.frames) {
@@ -101,9 +110,8 @@ import Testing
         }
     }
 
-    @Test(arguments: ["no-tables", "tail"])
-    func `What many cameras leave out or add is no damage`(oddity: String) throws {
-        let camera = try USBCamera("-z", "640x480", "-b", oddity)
+    @Test func `What many cameras leave out or add is no damage`() throws {
+        let camera = try USBCamera("-z", "640x480", "-b", "tail:2", "-b", "no-tables")
         let (status, file) = try record(camera.node, "--pixel-format", "MJPG")
         #expect(status.corrupt == 0)
         #expect(Pictures.worst(try Pictures.barsOfVideo(file, frame: 3)) <= 6)
@@ -127,8 +135,7 @@ import Testing
         #expect(try Pictures.probe(file).frames > 5)
     }
 
-    /// The daemon's end of the converter: a still is a frame that is decoded for it alone.
-    @Test(arguments: [("vivid0", "HSV3"), ("vivid0", "HSV4"), ("vivid2", "HSV3")])
+    @Test(arguments: [("vivid0", "HSV3"), ("vivid2", "HSV4")])
     func `A format that only libv4lconvert knows is recorded in the right colours`(
         camera: String, format: String
     ) throws {

@@ -18,7 +18,7 @@ public final class ConvertedStream: FrameSource, @unchecked Sendable {
     public var buffers: (asked: Int, granted: Int) { camera.buffers }
     public var cameraFormat: PixelFormat { camera.pool.layout.format }
 
-    private let camera: CaptureStream
+    private let camera: any FrameSource
     private let converter: any FrameConverter
     private let path: String
     private let waiting = Ring<FrameLease>(capacity: ConvertedStream.waitingFrames)
@@ -39,9 +39,17 @@ public final class ConvertedStream: FrameSource, @unchecked Sendable {
     /// Wraps a camera that was set up and does not stream yet. A camera of JPEGs streams for a moment here, because only a
     /// frame tells how its chroma is sampled.
     /// `heaps`, `stock`: as of the camera, for the pictures.
-    public init(_ camera: CaptureStream, heaps: [String], stock: BufferStock) throws(CamdError) {
+    public convenience init(_ camera: CaptureStream, heaps: [String], stock: BufferStock) throws(CamdError) {
+        try self.init(
+            camera, try Self.converter(for: camera), passedOver: camera.format.passedOver, heaps: heaps, stock: stock)
+    }
+
+    /// `passedOver`: why the camera was not set to a format that needs no conversion.
+    init(
+        _ camera: any FrameSource, _ converter: any FrameConverter, passedOver: String? = nil, heaps: [String] = [],
+        stock: BufferStock = BufferStock()
+    ) throws(CamdError) {
         self.camera = camera
-        let converter = try Self.converter(for: camera)
         self.converter = converter
         let layout = converter.layout
         let choice = try HeapChoice.forMachine(
@@ -65,7 +73,7 @@ public final class ConvertedStream: FrameSource, @unchecked Sendable {
         path = place + made.source.name
         bell = try EventCounter()
         pool = FramePool(layout: layout, buffers: made.buffers, heir: FramePool.Heir(stock, made.source))
-        let why = camera.format.passedOver.map { "; \($0)" } ?? ""
+        let why = passedOver.map { "; \($0)" } ?? ""
         let direct = PathRefusal(.convert, "direct", "no shader reads \(camera.pool.layout.format)\(why)")
         self.refusals = camera.refusals + [direct] + refusals
     }

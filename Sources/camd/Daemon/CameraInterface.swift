@@ -90,7 +90,7 @@ enum CameraInterface {
           frames: int,
           # frames that the driver numbered and did not deliver
           dropped: int,
-          # frames that the driver marked with an error
+          # frames that the driver marked with an error, or that could not be decoded
           corrupt: int,
           # of the dropped: those whose time came when no buffer was queued
           starved: int,

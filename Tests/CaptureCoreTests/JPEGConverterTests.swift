@@ -139,18 +139,24 @@ import Testing
         #expect(picture == other)
     }
 
-    @Test func `A JPEG that is cut off anywhere is damaged`() throws {
+    @Test func `A JPEG that is cut off anywhere is damaged, and the next one is not`() throws {
         let size = FrameSize(63, 47)
         let converter = try Self.converter(size, .s420)
         let whole = Self.jpeg(size, .s420)
+        let (_, right) = Self.convert(converter, whole)
         for length in 0..<whole.count {
             let (outcome, _) = Self.convert(converter, Array(whole[..<length]))
             guard case .damaged = outcome else {
                 Issue.record("\(length) of \(whole.count) bytes pass")
                 return
             }
+            // Nothing of it is left over.
+            let (next, picture) = Self.convert(converter, whole)
+            guard case .made = next, picture == right else {
+                Issue.record("after \(length) of its \(whole.count) bytes a whole JPEG is \(next)")
+                return
+            }
         }
-        #expect(Self.convert(converter, whole).0 != .damaged(.contents), "what came before is forgotten")
     }
 
     @Test func `Bytes that belong to nothing are no damage`() throws {
@@ -217,6 +223,10 @@ import Testing
             if case .damaged = Self.convert(converter, frame).0 { damaged += 1 }
         }
         #expect(damaged > 0)
+        guard case .made = Self.convert(converter, whole).0 else {
+            Issue.record("a whole JPEG is damaged after all these")
+            return
+        }
     }
 
     @Test func `A camera of another size, or of four colours, is refused with a remedy`() throws {

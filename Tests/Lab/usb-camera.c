@@ -12,7 +12,7 @@
 //     -d COUNT       unplugs itself after so many frames
 //     -v             tells what it does
 //
-// FAULTs: truncated (its second half is missing), garbage (random bytes), noise (random bytes within the picture's data),
+// FAULTs: truncated (its second half is missing), stub (it ends within its first tables), garbage (random bytes), noise (random bytes within the picture's data),
 // no-tables (as many webcams send it: without Huffman tables), wrong-size (half of the width and height), huge (a
 // progressive picture of 65500x65500, as its header says), other-sampling (grey where it was not, else 420), tail (bytes
 // behind the picture's end).
@@ -153,6 +153,8 @@ static picture spoilt(const char *name, unsigned width, unsigned height, unsigne
   p = jpeg(width, height, number, sampling);
   if (!strcmp(name, "truncated")) {
     p.length /= 2;
+  } else if (!strcmp(name, "stub")) {
+    p.length = 22;
   } else if (!strcmp(name, "garbage")) {
     for (unsigned long i = 0; i < p.length; i++) p.bytes[i] = (unsigned char)rand();
   } else if (!strcmp(name, "noise")) {

@@ -81,13 +81,16 @@ public final class ConvertedStream: FrameSource, @unchecked Sendable {
     private static func converter(for camera: CaptureStream) throws(CamdError) -> any FrameConverter {
         let layout = camera.pool.layout
         guard layout.format.isJPEG else { return try V4LConverter(layout, camera.format.pix) }
-        let decompressor = try JPEGDecompressor()
+        var decompressor = try JPEGDecompressor()
         var header: JPEGHeader?
         var frames = 0
         // The first frames of a USB camera are often broken, and one may be of the size before.
         _ = try camera.preview(limitMilliseconds: previewMilliseconds) { bytes in
             frames += 1
-            guard let found = decompressor.header(bytes) else { return false }
+            guard let found = decompressor.header(bytes) else {
+                decompressor.reset()
+                return false
+            }
             header = found
             return (found.width, found.height) == (layout.width, layout.height)
         }

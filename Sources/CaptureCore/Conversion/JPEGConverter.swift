@@ -6,7 +6,7 @@ import LinuxSystem
 final class JPEGConverter: FrameConverter, @unchecked Sendable {
     let name = "jpeg"
     let layout: FrameLayout
-    private let decompressor: JPEGDecompressor
+    private var decompressor: JPEGDecompressor
     /// What each frame has to be like.
     private let header: JPEGHeader
 
@@ -77,7 +77,10 @@ final class JPEGConverter: FrameConverter, @unchecked Sendable {
             return .damaged(.length)
         }
         // Before anything is decoded: a header costs little, whatever size it claims.
-        guard let found = decompressor.header(frame) else { return .damaged(.header) }
+        guard let found = decompressor.header(frame) else {
+            decompressor.reset()
+            return .damaged(.header)
+        }
         guard found == header else { return .damaged(.kind) }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
         let isWhole: Bool
@@ -92,7 +95,11 @@ final class JPEGConverter: FrameConverter, @unchecked Sendable {
             }
             isWhole = decompressor.decode(frame, found, into: &planes, strides: &strides)
         }
-        return isWhole ? .made(bytes: pictureBytes) : .damaged(.contents)
+        guard isWhole else {
+            decompressor.reset()
+            return .damaged(.contents)
+        }
+        return .made(bytes: pictureBytes)
     }
 
     private var pictureBytes: Int { layout.planes.reduce(0) { $0 + $1.rowBytes * $1.rows } }

@@ -14,7 +14,7 @@ struct JPEGHeader: Sendable, Hashable {
 
 /// One of libturbojpeg's decompressors (tjInitDecompress(3)). For one thread at a time.
 struct JPEGDecompressor: ~Copyable {
-    private let handle: tjhandle
+    private var handle: tjhandle
 
     init() throws(CamdError) {
         guard let handle = tjInitDecompress() else {
@@ -26,6 +26,15 @@ struct JPEGDecompressor: ~Copyable {
     }
 
     deinit { tjDestroy(handle) }
+
+    /// Begins anew: to be called after a JPEG that was damaged. The library (2.1.5) cannot be trusted to forget one: a header
+    /// that ends within its quantization tables makes all that come after it an error, however good they are.
+    mutating func reset() {
+        // Without memory the old one is better than none.
+        guard let new = tjInitDecompress() else { return }
+        tjDestroy(handle)
+        handle = new
+    }
 
     /// Reads the header (tjDecompressHeader3(3)), and allocates nothing for the picture; nil where there is none.
     func header(_ jpeg: UnsafeRawBufferPointer) -> JPEGHeader? {

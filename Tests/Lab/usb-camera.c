@@ -1,5 +1,6 @@
 // usb-camera.c: a USB camera that is a program, for the lab. It stands at the other end of the guest's USB controller
-// (raw-gadget on dummy_hcd), speaks UVC 1.0 over a bulk endpoint, and sends bars as MJPG or as YUYV. It can be a bad one.
+// (raw-gadget on dummy_hcd), speaks UVC 1.0 over a bulk endpoint, and sends bars as MJPG or as YUYV. It can be a bad
+// one.
 //
 //   cc -O2 -o usb-camera usb-camera.c -lturbojpeg -lpthread
 //   usb-camera [OPTION ...]      ends at SIGTERM, which unplugs it
@@ -12,10 +13,10 @@
 //     -d COUNT       unplugs itself after so many frames
 //     -v             tells what it does
 //
-// FAULTs: truncated (its second half is missing), stub (it ends within its first tables), garbage (random bytes), noise (random bytes within the picture's data),
-// no-tables (as many webcams send it: without Huffman tables), wrong-size (half of the width and height), huge (a
-// progressive picture of 65500x65500, as its header says), other-sampling (grey where it was not, else 420), tail (bytes
-// behind the picture's end).
+// FAULTs: truncated (its second half is missing), stub (it ends within its first tables), garbage (random bytes), noise
+// (random bytes within the picture's data), no-tables (as many webcams send it: without Huffman tables), wrong-size (half
+// of the width and height), huge (a progressive picture of 65500x65500, as its header says), other-sampling (grey where it
+// was not, else 420), tail (bytes behind the picture's end).
 //
 // The picture: vivid's eight bars, and a white square that moves along the lower edge.
 #define _GNU_SOURCE

@@ -96,7 +96,8 @@ import Testing
     @Test func `Damaged JPEGs are counted, and the stream goes on`() throws {
         // At each number the first that divides it.
         let camera = try USBCamera(
-            "-z", "640x480", "-b", "truncated:3", "-b", "garbage:4", "-b", "noise:5", "-b", "wrong-size:7", "-b",
+            "-z", "640x480", "-b", "truncated:3", "-b", "stub:8", "-b", "garbage:4", "-b", "noise:5", "-b",
+            "wrong-size:7", "-b",
             "huge:11", "-b", "other-sampling:13")
         let (status, file) = try record(camera.node, "--pixel-format", "MJPG", seconds: 2)
         let recording = try #require(status.recording)

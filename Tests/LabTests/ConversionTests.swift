@@ -71,6 +71,27 @@ import Testing
         try daemon.stop()
     }
 
+    @Test func `The capture thread allocates nothing for a frame that is decoded`() throws {
+        let camera = try USBCamera("-z", "640x480")
+        let file = try Scratch.folder() + "/a.mkv"
+        let (witness, result) = try Witness.run([
+            "record", "--camera", camera.node, "--pixel-format", "MJPG", "-o", file, "--duration", "2", "--json",
+        ])
+        #expect(try decode(Status.self, result).corrupt == 0)
+        let capture = witness.events.filter { $0.thread == "camd-capture" }
+        let frames = capture.filter { $0.name == "dequeue" }.count
+        #expect(frames > 10)
+        let first = try #require(capture.firstIndex { $0.name == "dequeue" })
+        #expect(capture[first...].filter { $0.name == "allocate" }.isEmpty)
+        // The converter's reads and writes are bracketed: START and END of the frame and of its picture.
+        let syncs = witness.events.filter { $0.thread == "camd-convert" && $0.name == "sync" }
+        #expect(syncs.count >= 4 * (frames - 4))
+        let (starts, ends) = (
+            syncs.filter { $0.value & Witness.end == 0 }.count, syncs.filter { $0.value & Witness.end != 0 }.count
+        )
+        #expect(starts == ends)
+    }
+
     @Test func `An uncompressed format comes first where it has the rate, and without copies always`() throws {
         do {
             let camera = try USBCamera("-z", "320x240", "-y", "30")

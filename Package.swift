@@ -22,12 +22,15 @@ let package = Package(
             linkerSettings: [.linkedLibrary("EGL"), .linkedLibrary("GLESv2"), .linkedLibrary("gbm")]),
         .systemLibrary(name: "CFFmpeg", pkgConfig: "libavformat", providers: [.apt(["libavformat-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CV4LConvert", pkgConfig: "libv4lconvert", providers: [.apt(["libv4l-dev"])]),
         .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
         .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
 
         // The rooms. Imports point downwards only: a target may use those above it.
         .target(name: "LinuxSystem", dependencies: ["CV4L2"], swiftSettings: ours),
-        .target(name: "CaptureCore", dependencies: ["LinuxSystem", "CV4L2", "CEGL", "CUdev"], swiftSettings: ours),
+        .target(
+            name: "CaptureCore",
+            dependencies: ["LinuxSystem", "CV4L2", "CEGL", "CUdev", "CTurboJPEG", "CV4LConvert"], swiftSettings: ours),
         .target(name: "Recording", dependencies: ["CaptureCore", "LinuxSystem", "CFFmpeg"], swiftSettings: ours),
         .target(
             name: "Stills", dependencies: ["CaptureCore", "LinuxSystem", "CTurboJPEG", "CTIFF"], swiftSettings: ours),
@@ -63,7 +66,8 @@ let package = Package(
             name: "GoldenSupport", dependencies: ["CaptureCore", "LinuxSystem"], path: "Tests/GoldenSupport",
             swiftSettings: ours),
         .testTarget(
-            name: "CaptureCoreTests", dependencies: ["CaptureCore", "GoldenSupport", "CEGL"], swiftSettings: ours),
+            name: "CaptureCoreTests", dependencies: ["CaptureCore", "GoldenSupport", "CEGL", "CTurboJPEG"],
+            swiftSettings: ours),
         .testTarget(name: "RecordingTests", dependencies: ["Recording"], swiftSettings: ours),
         .testTarget(name: "StillsTests", dependencies: ["Stills", "CTIFF"], swiftSettings: ours),
         .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: ours),

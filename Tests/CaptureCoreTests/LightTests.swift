@@ -45,8 +45,13 @@ import Testing
         }
     }
 
-    private static func sRGB(_ light: Double) -> Double {
-        light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055
+    /// The number of light that a screen is to show: curves of videos stay.
+    private static func number(_ light: Double, of transfer: Colorimetry.Transfer) -> Double {
+        switch transfer {
+        case .bt709: light < 0.018 ? 4.5 * light : 1.099 * pow(light, 0.45) - 0.099
+        case .smpte240m: light < 0.0228 ? 4 * light : 1.1115 * pow(light, 0.45) - 0.1115
+        default: light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055
+        }
     }
 
     /// A frame of 16x16 patches of 2x2, every one another colour.
@@ -76,7 +81,9 @@ import Testing
         _ patch: (r: Double, g: Double, b: Double), _ color: Colorimetry
     ) -> (r: Double, g: Double, b: Double) {
         let light = [patch.r, patch.g, patch.b].map { Self.light($0 / 255, color.transfer) }
-        let seen = (color.primaries.toRGB(of: .bt709) * light).map { 255 * sRGB(min(1, max(0, $0))) }
+        let seen = (color.primaries.toRGB(of: .bt709) * light).map {
+            255 * number(min(1, max(0, $0)), of: color.transfer)
+        }
         return (seen[0], seen[1], seen[2])
     }
 
@@ -109,6 +116,15 @@ import Testing
             #expect(abs(Double(nv12[256 + row * 16 + column * 2]) - u) <= 1.5)
             #expect(abs(Double(nv12[256 + row * 16 + column * 2 + 1]) - v) <= 1.5)
         }
+    }
+
+    @Test func `a video's curve is a screen's, and the numbers stay`() {
+        for transfer in [Colorimetry.Transfer.bt709, .smpte240m] {
+            let camera = Colorimetry(primaries: .bt709, transfer: transfer, matrix: .bt601, range: .full)
+            #expect(ColorTransform.seeing(camera, as: .jfif).isIdentity)
+        }
+        let adobe = Colorimetry(primaries: .bt709, transfer: .opRGB, matrix: .bt601, range: .full)
+        #expect(!ColorTransform.seeing(adobe, as: .jfif).isIdentity)
     }
 
     @Test func `what a video can be tagged with stays`() {

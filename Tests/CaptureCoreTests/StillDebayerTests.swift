@@ -201,7 +201,7 @@ import Testing
         shading: Look.Shading(
             columns: 3, rows: 2,
             gains: [[1.5, 1.4, 1.3], [1, 1, 1], [1.2, 1.3, 1.6], [1.4, 1.2, 1.3], [1, 1.1, 1], [1.6, 1.4, 1.2]]),
-        matrix: [[1.5, -0.4, -0.1], [-0.2, 1.4, -0.2], [0, -0.5, 1.5]], curve: .sRGB, saturation: 1.3)
+        matrix: [[1.5, -0.4, -0.1], [-0.2, 1.4, -0.2], [0, -0.5, 1.5]], curve: .bt709, saturation: 1.3)
 
     @Test(arguments: formats.filter { $0.bits != 14 })
     func `a look comes before and after: levels, balance, lens, matrix, curve, saturation`(_ format: Format) throws {

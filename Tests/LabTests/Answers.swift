@@ -6,6 +6,7 @@ import Testing
 struct Status: Decodable {
     struct Path: Decodable {
         var capture: String
+        var convert: String?
         var gpu: String
         var output: String
         var video: String
@@ -91,6 +92,7 @@ struct ListAnswer: Decodable {
         struct Format: Decodable {
             var fourcc: String
             var sizes: [String]
+            var reader: String?
         }
         var id: String
         var name: String

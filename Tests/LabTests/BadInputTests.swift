@@ -117,7 +117,8 @@ import Testing
     }
 
     @Test func `no EGL`() throws {
-        let result = try record("--camera", vivid, environment: ["__EGL_VENDOR_LIBRARY_DIRS=/nowhere"])
+        let result = try record(
+            "--camera", vivid, "--pixel-format", "YUYV", environment: ["__EGL_VENDOR_LIBRARY_DIRS=/nowhere"])
         expect(result, 69, "EGL", "libegl-mesa0")
     }
 

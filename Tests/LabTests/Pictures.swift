@@ -53,7 +53,7 @@ enum Pictures {
         let stream = try probe(file).stream
         let result = try run([
             "ffmpeg", "-v", "error", "-i", file, "-vf", "select=eq(n\\,\(number))", "-vframes", "1", "-f", "rawvideo",
-            "-pix_fmt", "yuv420p", "-",
+            "-pix_fmt", stream.range == "pc" ? "yuvj420p" : "yuv420p", "-",
         ])
         try #require(
             result.output.count == stream.width * stream.height * 3 / 2, "no frame \(number): \(result.errors)")

@@ -9,6 +9,14 @@ public struct Colorimetry: Hashable, Sendable {
     /// The curve between light and numbers.
     public enum Transfer: Sendable, Hashable, CaseIterable {
         case bt709, sRGB, smpte240m, opRGB, dciP3, linear, smpte2084
+
+        /// Screens, players and browsers show numbers of both by one curve: a video's curve tells of the light before the
+        /// camera, a screen's of the light behind the glass, and the difference is meant (ITU-R BT.1886). So numbers of one
+        /// are taken for the other's, or a photo would be paler than the video beside it.
+        public func isShownAlike(_ other: Transfer) -> Bool {
+            let ofScreens: Set = [Transfer.bt709, .sRGB, .smpte240m]
+            return self == other || ofScreens.contains(self) && ofScreens.contains(other)
+        }
     }
     /// The matrix between R'G'B' and Y'CbCr; `rgb` where there is none.
     public enum Matrix: Sendable, Hashable { case bt601, bt709, bt2020, smpte240m, rgb }

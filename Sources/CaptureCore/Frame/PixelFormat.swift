@@ -151,6 +151,9 @@ public struct PixelFormat: RawRepresentable, Hashable, Sendable, CustomStringCon
     public static let sbggr14P = PixelFormat(letters: "pBEE")
     public static let mjpeg = PixelFormat(letters: "MJPG")
     public static let jpeg = PixelFormat(letters: "JPEG")
+
+    /// Each frame is a JPEG. Cameras and drivers do not tell the two names apart.
+    public var isJPEG: Bool { self == .mjpeg || self == .jpeg }
 }
 
 /// A pixel format as DRM and EGL name it (drm_fourcc.h).

@@ -51,7 +51,8 @@ struct ColorTransform: Equatable, Sendable {
     /// The same with what follows from other primaries and another curve. An affine change alone is a fast one: so it is
     /// where these are the same.
     static func seeing(_ source: Colorimetry, as target: Colorimetry) -> ColorTransform {
-        guard source.primaries != target.primaries || source.transfer != target.transfer else {
+        let to = target.transfer.isShownAlike(source.transfer) ? source.transfer : target.transfer
+        guard source.primaries != target.primaries || source.transfer != to else {
             return ColorTransform(from: source, to: target)
         }
         var rgb = source
@@ -59,7 +60,7 @@ struct ColorTransform: Equatable, Sendable {
         var transform = ColorTransform(from: source, to: rgb)
         let coding = ColorTransform(from: rgb, to: target)
         transform.light = Light(
-            from: source.transfer, gamut: source.primaries.toRGB(of: target.primaries).rows, to: target.transfer,
+            from: source.transfer, gamut: source.primaries.toRGB(of: target.primaries).rows, to: to,
             coding: coding.matrix, codingOffset: coding.offset)
         return transform
     }

@@ -159,13 +159,16 @@ public final class GPUStage: @unchecked Sendable {
             refusals: display.refusals)
     }
 
+    /// Whether it would do anything with a frame that is offered now. Never blocks.
+    public var wantsFrames: Bool {
+        shared.wantsFrames.load(ordering: .acquiring) || shared.hasOrders.load(ordering: .acquiring)
+    }
+
     /// Takes a frame from the capture thread. Never blocks; what nobody wants, or what the GPU is too slow for, goes
     /// back to the driver at once.
     public func offer(_ frame: consuming FrameLease) {
         let wantsVideo = shared.wantsVideo.load(ordering: .acquiring)
-        guard shared.wantsFrames.load(ordering: .acquiring) || shared.hasOrders.load(ordering: .acquiring) else {
-            return
-        }
+        guard wantsFrames else { return }
         if let refused = waiting.push(frame) {
             if wantsVideo {
                 if shared.isRecovering.load(ordering: .acquiring) {

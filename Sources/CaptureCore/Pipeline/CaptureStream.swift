@@ -18,6 +18,9 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
     public let writes: DriverWrites.Kind
     public let buffers: (asked: Int, granted: Int)
 
+    /// The driver's own words for its frames, and why they are not of a format that needs no conversion.
+    let format: CaptureFormat
+
     private let node: VideoNode
     private let memory: QueueMemory
     private let depth: QueueDepth
@@ -47,7 +50,9 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
         let choice = try HeapChoice.forMachine(heaps: heaps, need: need, bytes: largest, stock: stock)
         let buffers = asked(format.layout)
         let queue = try node.negotiate(format.layout, choice, count: buffers, stock: stock)
-        let layout = try node.isMultiPlanar ? node.located(format.layout, queue) : format.layout
+        // Frames with no planes tell with each where they begin.
+        let isLocated = node.isMultiPlanar && !format.layout.isOpaque
+        let layout = try isLocated ? node.located(format.layout, queue) : format.layout
         let depth = QueueDepth(low: 3)
         bell = try EventCounter()
         stopBell = try EventCounter()
@@ -62,6 +67,7 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
         if case .heap(let heap)? = queue.source { heapName = heap.name } else { heapName = nil }
         refusals = queue.refusals
         memory = queue.memory
+        self.format = format
         self.depth = depth
         self.node = node
         queuedAt = .allocate(capacity: pool.slotCount)
@@ -92,6 +98,67 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
             takeAllBack()
             if let error { ended(error) }
         }
+    }
+
+    /// Streams before `start` until `look` returns true, which is given the bytes of each whole frame, and takes all buffers
+    /// back; false when it saw nothing that it liked within the limit. For what only a frame tells.
+    func preview(
+        limitMilliseconds: Int, _ look: (UnsafeRawBufferPointer) -> Bool
+    ) throws(CamdError) -> Bool {
+        precondition(thread == nil, "frames are previewed before the stream starts")
+        defer {
+            takeAllBack()
+            for slot in 0..<pool.slotCount { _ = pool.lease(slot, .none) }
+        }
+        if let error = queueReturned(Clock.monotonicNanoseconds()) { throw queueError(error, "VIDIOC_QBUF") }
+        try node.streamOn()
+        let deadline = Deadline(afterMilliseconds: limitMilliseconds)
+        while !deadline.hasPassed {
+            guard try wait(for: .input, on: node.fileDescriptor, milliseconds: deadline.remainingMilliseconds) != nil
+            else { return false }
+            switch node.dequeueBuffer(memory) {
+            case .success(nil): continue
+            case .failure(let error): throw queueError(error, "VIDIOC_DQBUF")
+            case .success(let frame?):
+                if let error = wrongSlot(frame) { throw error }
+                queuedAt[frame.slot] = 0
+                depth.add(-1)
+                setOwned(frame.slot, byDriver: false)
+                if !frame.isCorrupt, try show(frame, look) { return true }
+                if let error = queue(frame.slot, Clock.monotonicNanoseconds()) {
+                    throw queueError(error, "VIDIOC_QBUF")
+                }
+            }
+        }
+        return false
+    }
+
+    private func show(
+        _ frame: DequeuedBuffer, _ look: (UnsafeRawBufferPointer) -> Bool
+    ) throws(CamdError) -> Bool {
+        try pool.buffers[frame.slot][0].withBytes { (bytes) throws(CamdError) in
+            guard let used = metadata(frame, stamp: 0, now: 0).used(of: bytes.byteCount) else { return false }
+            return bytes.withUnsafeBytes { look(UnsafeRawBufferPointer(rebasing: $0[used])) }
+        }
+    }
+
+    private func metadata(_ frame: DequeuedBuffer, stamp: UInt64, now: UInt64) -> FrameMetadata {
+        var metadata = FrameMetadata(
+            sequence: frame.sequence, timestampNanoseconds: stamp, bytesUsed: frame.bytesUsed, dequeuedNanoseconds: now)
+        metadata.dataOffset = frame.dataOffset
+        return metadata
+    }
+
+    /// What comes from a driver is checked like any other input: a lease of a buffer that it does not have would be
+    /// written while it is read.
+    private func wrongSlot(_ frame: DequeuedBuffer) -> CamdError? {
+        guard frame.slot < pool.slotCount, queuedAt[frame.slot] != 0 else {
+            return CamdError(
+                .unavailable, subject: node.subject, call: "VIDIOC_DQBUF",
+                reason: "the driver gave back buffer \(frame.slot) of \(pool.slotCount), which it did not have",
+                remedy: "This is a fault of the driver \(identity.driver).")
+        }
+        return nil
     }
 
     private func takeAllBack() {
@@ -159,14 +226,7 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
     private func hand(
         _ frame: DequeuedBuffer, _ now: UInt64, _ writer: inout Ledger.Writer, _ sink: (consuming FrameLease) -> Void
     ) -> CamdError? {
-        // What comes from a driver is checked like any other input: a lease of a buffer that it does not have would be
-        // written while it is read.
-        guard frame.slot < pool.slotCount, queuedAt[frame.slot] != 0 else {
-            return CamdError(
-                .unavailable, subject: node.subject, call: "VIDIOC_DQBUF",
-                reason: "the driver gave back buffer \(frame.slot) of \(pool.slotCount), which it did not have",
-                remedy: "This is a fault of the driver \(identity.driver).")
-        }
+        if let error = wrongSlot(frame) { return error }
         let queued = queuedAt[frame.slot]
         queuedAt[frame.slot] = 0
         depth.add(-1)
@@ -179,12 +239,7 @@ public final class CaptureStream: FrameSource, @unchecked Sendable {
             if let error = queue(frame.slot, now) { return queueError(error, "VIDIOC_QBUF") }
             return nil
         }
-        sink(
-            pool.lease(
-                frame.slot,
-                FrameMetadata(
-                    sequence: frame.sequence, timestampNanoseconds: stamp, bytesUsed: frame.bytesUsed,
-                    dequeuedNanoseconds: now)))
+        sink(pool.lease(frame.slot, metadata(frame, stamp: stamp, now: now)))
         return nil
     }
 

@@ -15,6 +15,8 @@ public final class DirectVideo: Sendable {
         isOn.store(sink != nil, ordering: .releasing)
     }
 
+    public var isWanted: Bool { isOn.load(ordering: .acquiring) }
+
     /// Called on the capture thread. The lock is held for taking a reference, and only changed twice in a recording.
     public func offer(_ frame: borrowing FrameLease) {
         guard isOn.load(ordering: .acquiring), let sink = sink.withLock({ $0 }) else { return }

@@ -3,7 +3,7 @@ import Synchronization
 
 /// A path that was tried and not taken, and why.
 public struct PathRefusal: Sendable, Hashable {
-    public enum Stage: String, Sendable { case capture, gpu, output }
+    public enum Stage: String, Sendable { case capture, convert, gpu, output }
     public var stage: Stage
     public var path: String
     public var reason: String
@@ -39,6 +39,20 @@ public protocol FrameSource: AnyObject, Sendable {
     /// How many buffers were asked for and how many there are.
     var buffers: (asked: Int, granted: Int) { get }
 
+    /// Of `pool`, how many buffers nobody should keep for longer than a frame takes.
+    var buffersOfItsOwn: Int { get }
+
+    /// What the camera's own frames are; those of `pool` are the same unless the CPU converts them.
+    var cameraFormat: PixelFormat { get }
+    /// What the CPU makes of the camera's frames before anybody gets them; nil where they go on as they come.
+    var conversion: FrameConversion? { get }
+
+    /// The same as `start(sink:ended:)`. `isWanted` is asked before work is done on a frame: what nobody wants is let go.
+    func start(
+        isWanted: @escaping @Sendable () -> Bool, sink: @escaping @Sendable (consuming FrameLease) -> Void,
+        ended: @escaping @Sendable (CamdError) -> Void
+    ) throws(CamdError)
+
     /// Starts the stream. `sink` is called on the capture thread for each frame and may not block; `ended` is called
     /// once, on that thread, when the stream ends by itself.
     func start(
@@ -47,6 +61,18 @@ public protocol FrameSource: AnyObject, Sendable {
 
     /// Stops the stream and joins its thread. Leases that are still out stay good.
     func stop()
+}
+
+extension FrameSource {
+    public var cameraFormat: PixelFormat { pool.layout.format }
+    public var conversion: FrameConversion? { nil }
+    /// Two that the driver fills, one that it is about to, one that somebody is at.
+    public var buffersOfItsOwn: Int { 4 }
+
+    public func start(
+        isWanted: @escaping @Sendable () -> Bool, sink: @escaping @Sendable (consuming FrameLease) -> Void,
+        ended: @escaping @Sendable (CamdError) -> Void
+    ) throws(CamdError) { try start(sink: sink, ended: ended) }
 }
 
 /// How many buffers the driver holds, so that whoever gives one back knows whether to wake the capture thread.

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// What became of every frame that the driver numbered: delivered, dropped or corrupt. Written by the capture thread
-/// alone, read by anyone.
+/// alone, but for the damage that whoever decodes frames finds; read by anyone.
 public final class Ledger: Sendable {
     /// The counts at one moment.
     public struct Snapshot: Sendable, Hashable {
@@ -9,7 +9,7 @@ public final class Ledger: Sendable {
         public var delivered: UInt64 = 0
         /// Numbers that the driver skipped.
         public var dropped: UInt64 = 0
-        /// Frames that came with V4L2_BUF_FLAG_ERROR.
+        /// Frames that came with V4L2_BUF_FLAG_ERROR, or that turned out to be damaged when they were decoded.
         public var corrupt: UInt64 = 0
         /// Of the dropped: those whose time came when the driver had no buffer to fill.
         public var starved: UInt64 = 0
@@ -29,6 +29,8 @@ public final class Ledger: Sendable {
     private let delivered = Atomic<UInt64>(0)
     private let dropped = Atomic<UInt64>(0)
     private let corrupt = Atomic<UInt64>(0)
+    /// Of the delivered: those that could not be decoded. In a snapshot they are corrupt.
+    private let damaged = Atomic<UInt64>(0)
     private let starved = Atomic<UInt64>(0)
     private let late = Atomic<UInt64>(0)
     private let numbered = Atomic<UInt64>(0)
@@ -37,6 +39,9 @@ public final class Ledger: Sendable {
     private let intervalNanoseconds = Atomic<UInt64>(0)
 
     public init() {}
+
+    /// A frame that was delivered cannot be decoded. To be called once for a frame, after it was delivered, on any thread.
+    func countDamaged() { damaged.wrappingAdd(1, ordering: .releasing) }
 
     /// The counts between two frames.
     public var snapshot: Snapshot {
@@ -54,10 +59,13 @@ public final class Ledger: Sendable {
 
     private var counts: Snapshot {
         let interval = intervalNanoseconds.load(ordering: .relaxed)
+        // First: of those that were delivered later there can only be more.
+        let damaged = damaged.load(ordering: .acquiring)
+        let whole = delivered.load(ordering: .relaxed) - damaged
         return Snapshot(
-            delivered: delivered.load(ordering: .relaxed), dropped: dropped.load(ordering: .relaxed),
-            corrupt: corrupt.load(ordering: .relaxed), starved: starved.load(ordering: .relaxed),
-            late: late.load(ordering: .relaxed), numbered: numbered.load(ordering: .relaxed),
+            delivered: whole, dropped: dropped.load(ordering: .relaxed),
+            corrupt: corrupt.load(ordering: .relaxed) + damaged, starved: starved.load(ordering: .relaxed),
+            late: min(whole, late.load(ordering: .relaxed)), numbered: numbered.load(ordering: .relaxed),
             restamped: restamped.load(ordering: .relaxed),
             framesPerSecond: interval == 0 ? 0 : 1e9 / Double(interval))
     }

@@ -6,11 +6,17 @@ public struct FormatWish: Sendable {
     public var format: PixelFormat?
     public var size: FrameSize?
     public var framesPerSecond: Double?
+    /// A format that the CPU would have to convert is taken only where there is no other.
+    public var avoidsConversion: Bool
 
-    public init(format: PixelFormat? = nil, size: FrameSize? = nil, framesPerSecond: Double? = nil) {
+    public init(
+        format: PixelFormat? = nil, size: FrameSize? = nil, framesPerSecond: Double? = nil,
+        avoidsConversion: Bool = false
+    ) {
         self.format = format
         self.size = size
         self.framesPerSecond = framesPerSecond
+        self.avoidsConversion = avoidsConversion
     }
 }
 
@@ -19,10 +25,15 @@ public struct CaptureFormat: Sendable {
     public var layout: FrameLayout
     /// What the driver says; nil where it does not.
     public var framesPerSecond: Double?
+    /// The driver's own words.
+    var pix: v4l2_pix_format
+    /// Why not a format that needs no conversion, where the camera has one.
+    var passedOver: String?
 }
 
 extension VideoNode {
-    /// What camd takes of a camera that offers several and nobody asked for one: least work first.
+    /// The formats that a shader reads: what camd takes of a camera that offers several and nobody asked for one, least
+    /// work first. After them come JPEG and what libv4lconvert converts (`FormatAccess`).
     public static let preferredFormats: [PixelFormat] = [
         .nv12, .nv12M, .nv21, .nv21M, .yuv420, .yuv420M, .yvu420, .yvu420M, .yuyv, .uyvy, .yvyu, .vyuy, .nv16, .nv16M,
         .nv61, .nv61M, .yuv422P, .yuv422M, .yvu422M, .nv24, .nv42, .yuv444M, .yvu444M, .yuvx32, .yuva32, .vuyx32,
@@ -41,7 +52,7 @@ extension VideoNode {
     /// Sets the camera to what is wanted, or says what it has instead. Nothing is substituted silently.
     public func configure(_ wish: FormatWish) throws(CamdError) -> CaptureFormat {
         let offered = formats()
-        let format = try chooseFormat(wish, offered)
+        let (format, passedOver) = try chooseFormat(wish, offered)
         let size = try chooseSize(wish, format)
         let answer = try setFormat(format, size)
         let layout = try layout(of: answer)
@@ -52,49 +63,86 @@ extension VideoNode {
                     "it does not have \(size) in \(format); the nearest it has is \(layout.sizeText) in \(layout.format)",
                 remedy: "Ask for that, or see `camd list`.")
         }
-        let rate = setFrameRate(wish.framesPerSecond ?? 30)
+        let rate = setFrameRate(wish.framesPerSecond ?? Self.usualRate)
         if let wanted = wish.framesPerSecond, let rate, abs(rate - wanted) > wanted * 0.02 {
             throw CamdError(
                 .usage, subject: subject, call: "VIDIOC_S_PARM",
                 reason: "it does not have \(wanted) frames/s at \(size); the nearest it has is \(rate)",
                 remedy: "Ask for --fps \(rate), or leave --fps out.")
         }
-        return CaptureFormat(layout: layout, framesPerSecond: rate)
+        return CaptureFormat(
+            layout: layout, framesPerSecond: rate, pix: singlePlanar(answer), passedOver: passedOver)
     }
 
-    private func chooseFormat(_ wish: FormatWish, _ offered: [PixelFormat]) throws(CamdError) -> PixelFormat {
+    private typealias Choice = (format: PixelFormat, passedOver: String?)
+
+    private func chooseFormat(_ wish: FormatWish, _ offered: [PixelFormat]) throws(CamdError) -> Choice {
         let names = offered.map(\.description).joined(separator: " ")
+        let readable = Self.readable(offered)
         if let wanted = wish.format {
             guard offered.contains(wanted) else {
                 throw CamdError(
                     .usage, subject: subject, reason: "it has no pixel format \(wanted); it has: \(names)",
                     remedy: "Choose one of these with --pixel-format, or leave it out.")
             }
-            guard Self.preferredFormats.contains(wanted) else {
+            guard readable.contains(wanted) else {
                 throw CamdError(
-                    .unavailable, subject: subject, reason: "camd cannot read the pixel format \(wanted) yet",
-                    remedy: "Choose one of: \(Self.usable(offered)).")
+                    .unavailable, subject: subject,
+                    reason: "camd cannot read the pixel format \(wanted), and libv4lconvert does not convert it",
+                    remedy: "Choose one of: \(readable.map(\.description).joined(separator: " ")).")
             }
-            return wanted
+            return (wanted, nil)
         }
-        for format in Self.preferredFormats where offered.contains(format) {
-            if let size = wish.size, sizes(of: format).contains(size) == false { continue }
-            return format
+        guard let first = readable.first else {
+            throw CamdError(
+                .unavailable, subject: subject, reason: "camd reads none of its pixel formats (\(names))",
+                remedy: "camd reads: \(Self.preferredFormats.map(\.description).joined(separator: " ")) MJPG JPEG.")
         }
-        for format in Self.preferredFormats where offered.contains(format) { return format }
-        throw CamdError(
-            .unavailable, subject: subject, reason: "camd reads none of its pixel formats (\(names))",
-            remedy: "camd reads: \(Self.preferredFormats.map(\.description).joined(separator: " ")).")
+        let direct = readable.filter { FormatAccess($0) == .gpu }
+        let chosen = choose(wish, of: wish.avoidsConversion && !direct.isEmpty ? direct : readable)
+        guard let chosen else { return (first, nil) }
+        guard FormatAccess(chosen) != .gpu, let best = choose(wish, of: direct) else { return (chosen, nil) }
+        return (chosen, "its \(best) has \(offer(wish, best))")
     }
 
-    private static func usable(_ offered: [PixelFormat]) -> String {
-        preferredFormats.filter(offered.contains).map(\.description).joined(separator: " ")
+    /// Those of a camera's formats that camd can do something with, in the order in which it likes to.
+    private static func readable(_ offered: [PixelFormat]) -> [PixelFormat] {
+        preferredFormats.filter(offered.contains)
+            + offered.filter { FormatAccess($0) == .jpeg } + offered.filter { FormatAccess($0) == .v4lconvert }
     }
+
+    /// The first that has the wanted size (or the usual one) at the wanted rate; else the first that has another size at
+    /// that rate, where none was wished; else the one that comes nearest to the rate. Nil where none has the size.
+    private func choose(_ wish: FormatWish, of formats: [PixelFormat]) -> PixelFormat? {
+        let rate = (wish.framesPerSecond ?? Self.usualRate) * 0.98
+        var other: PixelFormat?
+        var fastest: (format: PixelFormat, rate: Double)?
+        for format in formats {
+            if let size = wish.size, sizes(of: format).contains(size) == false { continue }
+            guard let size = try? chooseSize(wish, format) else { continue }
+            let offered = fastestRate(of: format, size) ?? .infinity
+            if offered >= rate {
+                if wish.size != nil || size == Self.usualSize { return format }
+                other = other ?? format
+            }
+            if offered > fastest?.rate ?? -1 { fastest = (format, offered) }
+        }
+        return other ?? fastest?.format
+    }
+
+    /// What a camera offers of a format, for people.
+    private func offer(_ wish: FormatWish, _ format: PixelFormat) -> String {
+        guard let size = try? chooseSize(wish, format) else { return "another size" }
+        return fastestRate(of: format, size).map { "\(size) at \(Int($0.rounded())) frames/s" } ?? "\(size)"
+    }
+
+    private static let usualSize = FrameSize(1280, 720)
+    private static let usualRate = 30.0
 
     private func chooseSize(_ wish: FormatWish, _ format: PixelFormat) throws(CamdError) -> FrameSize {
         let sizes = sizes(of: format)
         guard let wanted = wish.size else {
-            let common = FrameSize(1280, 720)
+            let common = Self.usualSize
             switch sizes {
             case .discrete(let list):
                 if list.contains(common) { return common }

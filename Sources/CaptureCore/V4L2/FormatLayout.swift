@@ -29,13 +29,19 @@ extension VideoNode {
             color = (pix.colorspace, pix.xfer_func, pix.ycbcr_enc, pix.quantization)
         }
         let shape = FormatShape(fourcc)
+        let isJPEG = fourcc.isJPEG
         let colorimetry = Colorimetry(
-            colorspace: color.0, transfer: color.1, encoding: color.2, quantization: color.3,
+            colorspace: color.0, transfer: color.1,
+            // What a driver leaves open of a JPEG is as JFIF has it.
+            encoding: isJPEG && color.2 == 0 ? V4L2_YCBCR_ENC_601.rawValue : color.2,
+            quantization: isJPEG && color.3 == 0 ? V4L2_QUANTIZATION_FULL_RANGE.rawValue : color.3,
             isRGB: shape?.isRGB ?? false, isGrey: shape?.isGrey ?? false)
-        guard
-            let layout = FrameLayout(
+        let known =
+            shape == nil
+            ? FrameLayout(opaque: fourcc, width: width, height: height, bufferSizes: sizes, color: colorimetry)
+            : FrameLayout(
                 fourcc, width: width, height: height, strides: strides, bufferSizes: sizes, color: colorimetry)
-        else {
+        guard let layout = known else {
             throw CamdError(
                 .unavailable, subject: subject, call: "VIDIOC_S_FMT",
                 reason:
@@ -46,7 +52,33 @@ extension VideoNode {
     }
 }
 
+extension VideoNode {
+    /// A multi-planar format as the single-planar one that says the same of its first plane.
+    func singlePlanar(_ format: v4l2_format) -> v4l2_pix_format {
+        guard isMultiPlanar else { return format.fmt.pix }
+        let mp = format.fmt.pix_mp
+        var pix = v4l2_pix_format()
+        (pix.width, pix.height, pix.pixelformat, pix.field) = (mp.width, mp.height, mp.pixelformat, mp.field)
+        (pix.sizeimage, pix.bytesperline) = (mp.plane_fmt.0.sizeimage, mp.plane_fmt.0.bytesperline)
+        (pix.colorspace, pix.xfer_func) = (mp.colorspace, UInt32(mp.xfer_func))
+        (pix.ycbcr_enc, pix.quantization) = (UInt32(mp.ycbcr_enc), UInt32(mp.quantization))
+        return pix
+    }
+}
+
 extension FrameLayout {
+    /// A frame that has no planes: compressed, or of a format whose inside is not known here. How long each is, its
+    /// metadata tells. Nil when the numbers make no sense. `bufferSizes`: the one buffer's, in bytes.
+    public init?(opaque format: PixelFormat, width: Int, height: Int, bufferSizes: [Int], color: Colorimetry) {
+        guard (1...65536).contains(width), (1...65536).contains(height), bufferSizes.count == 1,
+            (1...1 << 30).contains(bufferSizes[0])
+        else { return nil }
+        self.init(format: format, width: width, height: height, planes: [], bufferSizes: bufferSizes, color: color)
+    }
+
+    /// It has no planes: see `init(opaque:)`.
+    public var isOpaque: Bool { planes.isEmpty }
+
     /// The same frame with its planes moved by what the driver says (`data_offset` of a multi-planar buffer): bytes from
     /// the start of each buffer to its picture. Nil when a plane would not fit any more.
     func moved(by dataOffsets: [Int]) -> FrameLayout? {

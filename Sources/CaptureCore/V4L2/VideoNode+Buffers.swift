@@ -18,6 +18,8 @@ public enum QueueMemory: Sendable, Hashable {
 public struct DequeuedBuffer: Sendable {
     public var slot: Int
     public var bytesUsed: Int
+    /// Bytes before the picture, of the first plane; counted in `bytesUsed`.
+    public var dataOffset: Int
     public var sequence: UInt32
     public var timestampNanoseconds: UInt64
     /// The driver marked its contents as suspect (V4L2_BUF_FLAG_ERROR).
@@ -96,7 +98,7 @@ extension VideoNode {
             return .success(
                 DequeuedBuffer(
                     slot: Int(buffer.index), bytesUsed: Int(isMultiPlanar ? planes[0].bytesused : buffer.bytesused),
-                    sequence: buffer.sequence,
+                    dataOffset: isMultiPlanar ? Int(planes[0].data_offset) : 0, sequence: buffer.sequence,
                     timestampNanoseconds: UInt64(clamping: buffer.timestamp.tv_sec) &* 1_000_000_000
                         &+ UInt64(clamping: buffer.timestamp.tv_usec) &* 1000,
                     isCorrupt: buffer.flags & UInt32(V4L2_BUF_FLAG_ERROR) != 0,

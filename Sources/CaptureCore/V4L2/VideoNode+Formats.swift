@@ -93,6 +93,26 @@ extension VideoNode {
         return discrete.isEmpty ? .unknown : .discrete(Array(Set(discrete)).sorted())
     }
 
+    /// The most frames in a second that the driver offers for a format and size (VIDIOC_ENUM_FRAMEINTERVALS); nil where it
+    /// does not say.
+    public func fastestRate(of format: PixelFormat, _ size: FrameSize) -> Double? {
+        var fastest: Double?
+        for index in 0..<UInt32(256) {
+            var entry = v4l2_frmivalenum()
+            entry.index = index
+            entry.pixel_format = format.rawValue
+            (entry.width, entry.height) = (UInt32(clamping: size.width), UInt32(clamping: size.height))
+            guard attempt(CV4L2_VIDIOC_ENUM_FRAMEINTERVALS, &entry) == nil else { break }
+            let isDiscrete = entry.type == V4L2_FRMIVAL_TYPE_DISCRETE.rawValue
+            let shortest = isDiscrete ? entry.discrete : entry.stepwise.min
+            if shortest.numerator > 0 {
+                fastest = max(fastest ?? 0, Double(shortest.denominator) / Double(shortest.numerator))
+            }
+            if !isDiscrete { break }
+        }
+        return fastest
+    }
+
     /// The format in force (VIDIOC_G_FMT).
     public func format() throws(CamdError) -> v4l2_format {
         var value = v4l2_format()
@@ -109,6 +129,10 @@ extension VideoNode {
             value.fmt.pix_mp.width = UInt32(clamping: size.width)
             value.fmt.pix_mp.height = UInt32(clamping: size.height)
             value.fmt.pix_mp.field = V4L2_FIELD_NONE.rawValue
+            // The strides and sizes of the format before would be taken as wishes.
+            _ = withUnsafeMutableBytes(of: &value.fmt.pix_mp.plane_fmt) {
+                $0.initializeMemory(as: UInt8.self, repeating: 0)
+            }
         } else {
             value.fmt.pix.pixelformat = format.rawValue
             value.fmt.pix.width = UInt32(clamping: size.width)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CaptureCore
 import LinuxSystem
 
 /// `camd list`
@@ -19,10 +20,24 @@ struct ListCommand: ParsableCommand {
             return "This machine shows no camera. 'camd doctor' says why; --camera test is the built-in pattern."
         }
         return cameras.map { camera in
-            let formats = camera.formats.map { "  \($0.fourcc)  \($0.sizes.joined(separator: " "))" }
+            let formats = camera.formats.map {
+                "  \($0.fourcc)  \($0.sizes.joined(separator: " "))\(remark(on: $0.reader))"
+            }
             return (["\(camera.id)", "  \(camera.name), \(camera.driver), \(camera.bus), \(camera.node)"] + formats)
                 .joined(separator: "\n")
         }.joined(separator: "\n")
+    }
+}
+
+extension ListCommand {
+    /// What is to be known of a format that is not simply read.
+    fileprivate static func remark(on reader: String?) -> String {
+        switch reader.flatMap({ FormatAccess(rawValue: $0) }) {
+        case .gpu: ""
+        case .jpeg: "  (each frame is decoded by the CPU)"
+        case .v4lconvert: "  (each frame is converted by the CPU)"
+        case nil: "  (camd cannot read it)"
+        }
     }
 }
 
@@ -104,7 +119,7 @@ struct DoctorCommand: ParsableCommand {
         }
         if let path = report.path {
             var rows = [["STAGE", "PATH", "TAKEN", "WHY NOT"]]
-            for (stage, taken) in [("capture", path.capture), ("gpu", path.gpu), ("output", path.output)] {
+            for (stage, taken) in path.stages {
                 for refusal in report.refused where refusal.stage == stage {
                     rows.append([stage, refusal.path, "no", refusal.reason])
                 }

@@ -27,7 +27,7 @@ enum Summary {
         var lines = [
             "\(status.camera): \(status.name), \(status.driver), \(status.node)",
             "  \(status.format) \(status.width)x\(status.height), \(Console.fixed(status.fps, 1)) frames/s",
-            "  \(status.path.capture) -> \(status.path.gpu) -> \(status.path.output), "
+            "  \(status.path.stages.map(\.path).joined(separator: " -> ")), "
                 + "\(Console.fixed(status.bytesCopiedPerFrame, 0)) bytes copied for each frame",
             "  \(status.frames) frames, \(status.dropped) dropped (\(status.starved) for want of a buffer), "
                 + "\(status.corrupt) corrupt, \(status.late) late",

@@ -13,7 +13,9 @@ enum CameraInterface {
         type Format (
           # V4L2's fourcc
           fourcc: string,
-          sizes: []string
+          sizes: []string,
+          # gpu; jpeg or v4lconvert where the CPU decodes or converts each frame; null where camd cannot read it
+          reader: ?string
         )
 
         # A camera that this machine has.
@@ -31,6 +33,8 @@ enum CameraInterface {
         type Path (
           # import:heap:NAME, import:udmabuf, mmap-noncoherent, mmap, or pattern:SOURCE
           capture: string,
+          # jpeg:SOURCE or v4lconvert:SOURCE, where the CPU decodes or converts each frame into memory of SOURCE
+          convert: ?string,
           # eglimage, upload or none
           gpu: string,
           # heap:NAME, udmabuf, gbm, readback or none
@@ -84,7 +88,7 @@ enum CameraInterface {
 
         # A path that was tried first, and why it was not taken.
         type Refusal (
-          # capture, gpu or output
+          # capture, convert, gpu or output
           stage: string,
           path: string,
           reason: string
@@ -125,7 +129,7 @@ enum CameraInterface {
           frames: int,
           # frames that the driver numbered and did not deliver
           dropped: int,
-          # frames that the driver marked with an error
+          # frames that the driver marked with an error, or that could not be decoded
           corrupt: int,
           # of the dropped: those whose time came when no buffer was queued
           starved: int,

@@ -6,8 +6,10 @@ import Recording
 final class ActiveRecording: VideoSink {
     private let recorder: Recorder
     private let feed: Feed
+    private let source: any FrameSource
     /// The stage's counts when the recording began: what it lost before is not this file's.
     private let before: GPUStage.Counts
+    private let converted: FrameConversion?
 
     /// Where its frames come from.
     private enum Feed {
@@ -28,12 +30,14 @@ final class ActiveRecording: VideoSink {
         } else {
             feed = .direct(stream.direct)
             layout = stream.source.pool.layout
-            slots = stream.source.pool.slotCount - CameraStream.undirectedBuffers
+            slots = stream.source.pool.slotCount - stream.source.buffersOfItsOwn
             before = GPUStage.Counts()
         }
         recorder = try Recorder(
             path: request.file, layout: layout, nominalFrameRate: stream.source.framesPerSecond ?? 30,
             encoder: EncoderSettings(name: request.encoder), slotCount: slots, failureBell: failed)
+        source = stream.source
+        converted = stream.source.conversion
     }
 
     /// The next frame is the first one in the file.
@@ -84,6 +88,12 @@ final class ActiveRecording: VideoSink {
         if failed > 0 { lost["gpu failed"] = failed }
         if behind > 0 { lost["gpu behind"] = behind }
         if noBuffer > 0 { lost["no output buffer"] = noBuffer }
+        if let converted, let now = source.conversion {
+            let behind = now.lostBehind - converted.lostBehind
+            let noBuffer = now.lostNoBuffer - converted.lostNoBuffer
+            if behind > 0 { lost["converter behind"] = behind }
+            if noBuffer > 0 { lost["no converter buffer"] = noBuffer }
+        }
         return CameraStatus.Recording(
             file: now.path, state: now.state.rawValue, frames: now.frames, lost: lost, bytes: UInt64(max(0, now.bytes)),
             seconds: now.seconds, encoder: now.encoder, error: now.failure?.description)

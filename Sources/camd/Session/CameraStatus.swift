@@ -6,6 +6,9 @@ struct CameraStatus: Codable, Sendable, Equatable {
         /// How frames come from the driver: `import:heap:NAME`, `import:udmabuf`, `mmap-noncoherent`, `mmap`,
         /// `pattern:SOURCE`.
         var capture: String
+        /// What the CPU makes of them, and where that lies: `jpeg:SOURCE`, `v4lconvert:SOURCE`; nil where the GPU sees them as
+        /// they come.
+        var convert: String?
         /// How the GPU sees them: `eglimage`, `upload`, or `none` where it is not used.
         var gpu: String
         /// What the GPU writes into: `heap:NAME`, `udmabuf`, `gbm`, `readback` or `none`.
@@ -61,7 +64,7 @@ struct CameraStatus: Codable, Sendable, Equatable {
 
     /// A path that was tried first, and why it was not taken.
     struct Refusal: Codable, Sendable, Equatable {
-        /// `capture`, `gpu` or `output`.
+        /// `capture`, `convert`, `gpu` or `output`.
         var stage: String
         var path: String
         var reason: String
@@ -99,7 +102,7 @@ struct CameraStatus: Codable, Sendable, Equatable {
     var frames: UInt64
     /// Frames that the driver numbered and did not deliver.
     var dropped: UInt64
-    /// Frames that the driver marked with an error.
+    /// Frames that the driver marked with an error, or that could not be decoded.
     var corrupt: UInt64
     /// Of the dropped: those whose time came when no buffer was queued.
     var starved: UInt64
@@ -119,6 +122,15 @@ struct CameraStatus: Codable, Sendable, Equatable {
         case camera, name, driver, node, format, width, height, fps, numbered, frames, dropped, corrupt, starved, late
         case bytesCopiedPerFrame = "bytes_copied_per_frame"
         case buffers, path, refused, heap, view, recording, gpu
+    }
+}
+
+extension CameraStatus.Path {
+    /// What frames go through, in order: the stage's name, and the path taken.
+    var stages: [(stage: String, path: String)] {
+        var stages = [("capture", capture)]
+        if let convert { stages.append(("convert", convert)) }
+        return stages + [("gpu", gpu), ("output", output)]
     }
 }
 

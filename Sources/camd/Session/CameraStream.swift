@@ -37,11 +37,12 @@ final class CameraStream: Sendable {
             let stage = try GPUStage(
                 source: source.pool, writes: DriverWrites(source.writes, isIncoherent: request.isIncoherent),
                 plan: plan, choice: choice, stock: stock, setup: GPUSetup(node: request.gpu, told: log), ended: ended)
-            if request.requireZeroCopy { try Self.refuseCopies(source, stage) }
             gpu = stage
         }
+        if request.requireZeroCopy { try Self.refuseCopies(source, gpu) }
         do throws(CamdError) {
             try source.start(
+                isWanted: { [direct, gpu] in direct.isWanted || gpu?.wantsFrames == true },
                 sink: { [direct, gpu] frame in
                     direct.offer(frame)
                     gpu?.offer(frame)
@@ -73,7 +74,9 @@ final class CameraStream: Sendable {
     private static func open(_ request: SessionRequest, _ stock: BufferStock) throws(CamdError) -> any FrameSource {
         var size: FrameSize?
         if let width = request.width, let height = request.height { size = FrameSize(width, height) }
-        let wish = FormatWish(format: request.pixelFormat, size: size, framesPerSecond: request.framesPerSecond)
+        let wish = FormatWish(
+            format: request.pixelFormat, size: size, framesPerSecond: request.framesPerSecond,
+            avoidsConversion: request.requireZeroCopy)
         if request.camera == PatternStream.id {
             return try PatternStream(wish: wish, heaps: request.heaps, stock: stock)
         }
@@ -88,12 +91,14 @@ final class CameraStream: Sendable {
                 remedy: "Plug one in, see `camd doctor`, or use the built-in pattern: --camera test.")
         }
         let place = try CameraEnumerator.node(of: wanted)
-        return try CaptureStream(
+        let camera = try CaptureStream(
             node: try VideoNode(path: place.node), id: place.id, wish: wish, heaps: request.heaps,
             buffers: { layout in
                 request.buffers
                     ?? (mayBeDirect(layout.format) ? directBuffers(layout) : VideoNode.usualBuffers)
             }, stock: stock)
+        guard camera.pool.layout.isOpaque else { return camera }
+        return try ConvertedStream(camera, heaps: request.heaps, stock: stock)
     }
 
     // MARK: Frames that encoders take as they are
@@ -109,27 +114,24 @@ final class CameraStream: Sendable {
         min(12, max(VideoNode.usualBuffers, (16 << 20) / max(1, layout.bufferSizes.reduce(0, +))))
     }
 
-    /// Of its buffers, those that the driver is not to miss: two that it fills, one that it is about to, one that is being
-    /// compressed.
-    static let undirectedBuffers = 4
-
     private static func canBeDirect(_ source: any FrameSource, encoder: String) throws(CamdError) -> Bool {
         let layout = source.pool.layout
         guard mayBeDirect(layout.format), layout.color.asVideo == layout.color,
-            source.pool.slotCount > undirectedBuffers, EncoderList.hasVideo(encoder, taking: layout.format)
+            source.pool.slotCount > source.buffersOfItsOwn, EncoderList.hasVideo(encoder, taking: layout.format)
         else { return false }
         // The encoder reads each byte several times.
         for buffer in source.pool.buffers[0] where try !HeapProbe.isCached(buffer) { return false }
         return true
     }
 
-    private static func refuseCopies(_ source: any FrameSource, _ gpu: GPUStage) throws(CamdError) {
+    private static func refuseCopies(_ source: any FrameSource, _ gpu: GPUStage?) throws(CamdError) {
         var copies: [String] = []
-        if gpu.report.gpuPath == "upload" { copies.append("frames are uploaded to the GPU") }
-        if gpu.report.outputPath == "readback" { copies.append("pictures are read back from the GPU") }
+        if let conversion = source.conversion { copies.append(conversion.work) }
+        if gpu?.report.gpuPath == "upload" { copies.append("frames are uploaded to the GPU") }
+        if gpu?.report.outputPath == "readback" { copies.append("pictures are read back from the GPU") }
         guard copies.isEmpty else {
-            let reasons = (source.refusals + gpu.report.refusals).map { "\($0.path): \($0.reason)" }
-            gpu.stop()
+            let reasons = (source.refusals + (gpu?.report.refusals ?? [])).map { "\($0.path): \($0.reason)" }
+            gpu?.stop()
             throw CamdError(
                 .unavailable, subject: "camera \(source.identity.node)",
                 reason:
@@ -143,7 +145,8 @@ extension CameraStream {
     /// Whether the stream is as wanted, so that nothing has to be changed for it.
     func has(_ mode: StreamMode) -> Bool {
         let layout = source.pool.layout
-        return mode.pixelFormat ?? layout.format == layout.format && mode.width ?? layout.width == layout.width
+        return mode.pixelFormat ?? source.cameraFormat == source.cameraFormat
+            && mode.width ?? layout.width == layout.width
             && mode.height ?? layout.height == layout.height && mode.view ?? request.view == request.view
             && isRate(source.framesPerSecond, mode.framesPerSecond)
     }
@@ -164,17 +167,19 @@ extension CameraStream {
         let counts = source.ledger.snapshot
         let identity = source.identity
         let layout = source.pool.layout
-        let copied = gpu?.counts.bytesCopied ?? 0
+        let conversion = source.conversion
+        let copied = (gpu?.counts.bytesCopied ?? 0) + (conversion?.bytesCopied ?? 0)
         return CameraStatus(
             camera: identity.id, name: identity.name, driver: identity.driver, node: identity.node,
-            format: layout.format.description, width: layout.width, height: layout.height, fps: counts.framesPerSecond,
+            format: source.cameraFormat.description, width: layout.width, height: layout.height,
+            fps: counts.framesPerSecond,
             numbered: counts.numbered, frames: counts.delivered, dropped: counts.dropped, corrupt: counts.corrupt,
             starved: counts.starved,
             late: counts.late,
             bytesCopiedPerFrame: counts.delivered == 0 ? 0 : Double(copied) / Double(counts.delivered),
             buffers: .init(asked: source.buffers.asked, granted: source.buffers.granted),
             path: .init(
-                capture: source.capturePath, gpu: gpu?.report.gpuPath ?? "none",
+                capture: source.capturePath, convert: conversion?.path, gpu: gpu?.report.gpuPath ?? "none",
                 output: gpu?.report.outputPath ?? "none", video: isDirect ? "direct" : "gpu"),
             refused: (source.refusals + (gpu?.report.refusals ?? [])).map {
                 .init(stage: $0.stage.rawValue, path: $0.path, reason: $0.reason)

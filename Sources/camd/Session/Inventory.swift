@@ -8,7 +8,11 @@ enum Inventory {
         CameraEnumerator.list().map { camera in
             CameraListing(
                 id: camera.id, name: camera.name, driver: camera.driver, bus: camera.bus, node: camera.node,
-                formats: camera.formats.map { .init(fourcc: $0.format.description, sizes: texts($0.sizes)) })
+                formats: camera.formats.map {
+                    .init(
+                        fourcc: $0.format.description, sizes: texts($0.sizes),
+                        reader: FormatAccess($0.format)?.rawValue)
+                })
         }
     }
 
@@ -74,6 +78,8 @@ struct CameraListing: Codable, Sendable, Equatable {
         var fourcc: String
         /// `1280x720`, or `48x48-1920x1080/2x2`: from, to, and in which steps.
         var sizes: [String]
+        /// Who reads such frames: `gpu`, `jpeg` or `v4lconvert`; nil where camd cannot.
+        var reader: String?
     }
 
     /// Stable: by-id or by-path.

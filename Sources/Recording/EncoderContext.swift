@@ -76,9 +76,18 @@ struct EncoderContext: ~Copyable {
 
         try LibAV.call(
             "avcodec_open2", subject: subject, kind: .unavailable,
-            remedy: "Check its options and the frame size, \(layout.sizeText)."
+            remedy: remedy(layout)
         ) { avcodec_open2(raw, choice.codec, nil) }
         return context
+    }
+
+    private static func remedy(_ layout: FrameLayout) -> String {
+        guard layout.width % 2 != 0 || layout.height % 2 != 0 else {
+            return "Check its options and the frame size, \(layout.sizeText)."
+        }
+        // Chroma samples stand for two by two pixels, and most encoders want whole ones.
+        let even = "\(max(2, layout.width & ~1))x\(max(2, layout.height & ~1))"
+        return "Most encoders want even sizes; the nearest is \(even) (--size, --scale or --crop)."
     }
 
     /// The names that the frames decide, not the user.

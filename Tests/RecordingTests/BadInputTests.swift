@@ -57,7 +57,7 @@ struct BadInputTests {
         let folder = try TemporaryFolder()
         let error = try error(folder.path("a.mkv"), Studio(width: 161, height: 120))
         #expect(error.reason.contains("width not divisible by 2 (161x120)"))
-        #expect(error.remedy?.contains("161x120") == true)
+        #expect(error.remedy?.contains("160x120") == true)
     }
 
     @Test("an encoder that knows fixed rates only")

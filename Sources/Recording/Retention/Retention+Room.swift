@@ -194,7 +194,13 @@ extension Retention {
     private func isOurs(_ place: Int) -> FileIdentity? {
         let record = entries[place].record
         guard let found = folder.identify(record.name) else {
-            if errno == ENOENT || errno == EXDEV { forget(at: place) }
+            switch errno {
+            case ENOENT: forget(at: place)
+            case EXDEV:
+                forget(at: place)
+                tell(foreign: 1)
+            default: break
+            }
             return nil
         }
         guard record.isOurs(found, inodesChange: folder.inodesChange) else {

@@ -66,15 +66,20 @@ public final class Retention: @unchecked Sendable {
         var status = RetentionStatus()
         var leftovers: [String] = []
         for var record in contents.records {
-            guard let found = folder.identify(record.name) else { continue }
-            guard record.isOurs(found, inodesChange: folder.inodesChange) else {
+            if let found = folder.identify(record.name) {
+                guard record.isOurs(found, inodesChange: folder.inodesChange) else {
+                    status.foreignSegments += 1
+                    continue
+                }
+                if !record.isFinished { record.size = min(found.size, SegmentRecord.mostBytes) }
+            } else if errno == EXDEV {
                 status.foreignSegments += 1
                 continue
+            } else if errno == ENOENT {
+                continue
             }
-            if !record.isFinished {
-                record.size = min(found.size, SegmentRecord.mostBytes)
-                leftovers.append(record.name)
-            }
+            // One that cannot be looked at may be there still.
+            if !record.isFinished { leftovers.append(record.name) }
             places[record.name] = entries.count
             bytes += record.size
             entries.append(Entry(record: record))

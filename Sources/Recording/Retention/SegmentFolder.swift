@@ -9,6 +9,9 @@ final class SegmentFolder {
     private let identity: FileIdentity
     /// FAT's inode numbers are made up anew with each mount.
     let inodesChange: Bool
+    /// The device of files in it, as its list has it; an overlay's folders have another than its files. nil before there is
+    /// a list.
+    var fileDevice: UInt64?
 
     /// Opens the folder and locks it (open(2), flock(2)), so that no two recordings remove each other's open segments.
     init(_ path: String, calls: RetentionCalls) throws(CamdError) {
@@ -33,13 +36,16 @@ final class SegmentFolder {
         inodesChange = descriptor.inodesChange
     }
 
+    /// At once, also where a process that somebody else just started still has a copy of the descriptor.
+    deinit { flock(descriptor.rawValue, LOCK_UN) }
+
     /// For calls with names of files in it, such as openat(2). It stays owned by this value.
     var fileDescriptor: CInt { descriptor.rawValue }
 
     func identify(_ name: String) -> FileIdentity? {
         guard let found = calls.identify(fileDescriptor, name) else { return nil }
         // Something is mounted over the name.
-        guard found.device == identity.device else {
+        guard found.device == fileDevice else {
             errno = EXDEV
             return nil
         }

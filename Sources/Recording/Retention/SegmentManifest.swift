@@ -101,6 +101,7 @@ final class SegmentManifest {
         guard isTitled else { throw notOurs("its first line is not ours") }
         if contents.isForeign { return Contents(isForeign: true) }
         contents.records.removeAll { $0.name.isEmpty }
+        folder.fileDevice = found.device
         descriptor = consume file
         return contents
     }
@@ -210,6 +211,7 @@ final class SegmentManifest {
             _ = folder.remove(Self.newName)
             throw error
         }
+        folder.fileDevice = FileIdentity.of("", in: file.rawValue)?.device
         descriptor = consume file
         end = size
         leastEnd = size

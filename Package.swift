@@ -73,7 +73,7 @@ let package = Package(
         .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: ours),
         .testTarget(name: "CamdTests", dependencies: ["camd"], swiftSettings: ours),
         .testTarget(
-            name: "LabTests", dependencies: ["CaptureCore", "LinuxSystem", "GoldenSupport", "CEGL"],
+            name: "LabTests", dependencies: ["CaptureCore", "Recording", "LinuxSystem", "GoldenSupport", "CEGL"],
             swiftSettings: ours),
     ]
 )

@@ -5,7 +5,9 @@
 #include <sys/prctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 _Static_assert(CV4L2_MFD_CLOEXEC == MFD_CLOEXEC && CV4L2_MFD_ALLOW_SEALING == MFD_ALLOW_SEALING, "memfd flags");
 _Static_assert(CV4L2_F_SEAL_SHRINK == F_SEAL_SHRINK, "seals");
@@ -34,3 +36,25 @@ unsigned cv4l2_minor(uint64_t device) { return minor(device); }
 int cv4l2_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
 int cv4l2_openat(int folder, const char *path, int flags, unsigned mode) { return openat(folder, path, flags, mode); }
 int cv4l2_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
+
+int cv4l2_identify(int folder, const char *name, struct cv4l2_identity *out) {
+  struct statx x;
+  int result = statx(folder, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &x);
+  if (result == 0) {
+    out->inode = x.stx_ino;
+    out->device = makedev(x.stx_dev_major, x.stx_dev_minor);
+    out->size = x.stx_size;
+    out->blocks = x.stx_blocks;
+    out->born = x.stx_mask & STATX_BTIME ? x.stx_btime.tv_sec * 1000000000 + x.stx_btime.tv_nsec : 0;
+    out->modified = x.stx_mtime.tv_sec * 1000000000 + x.stx_mtime.tv_nsec;
+    out->mode = x.stx_mode;
+    out->links = x.stx_nlink;
+    out->owner = x.stx_uid;
+  }
+  return result;
+}
+
+int64_t cv4l2_file_system(int fd) {
+  struct statfs status;
+  return fstatfs(fd, &status) == 0 ? (int64_t)status.f_type : -1;
+}

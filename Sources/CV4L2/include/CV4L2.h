@@ -90,6 +90,25 @@ int cv4l2_open(const char *path, int flags, unsigned mode);
 int cv4l2_openat(int folder, const char *path, int flags, unsigned mode);
 int cv4l2_fcntl(int fd, int command, long argument);
 
+// statx(2), which tells a file's birth, and its struct are declared only under _GNU_SOURCE. Does not follow a link at the
+// name's end; an empty name is the descriptor's own file. Times are nanoseconds since 1970; `born` is 0 where the file
+// system does not know it.
+struct cv4l2_identity {
+  uint64_t inode;
+  uint64_t device;
+  uint64_t size;
+  // Of 512 bytes each.
+  uint64_t blocks;
+  int64_t born;
+  int64_t modified;
+  uint32_t mode;
+  uint32_t links;
+  uint32_t owner;
+};
+int cv4l2_identify(int folder, const char *name, struct cv4l2_identity *out);
+// The type of the file system (`f_type` of fstatfs(2), which Swift's Glibc has not), or -1.
+int64_t cv4l2_file_system(int fd);
+
 // The kernel's defaults for colorimetry that a driver left open are macros with arguments.
 static inline uint32_t cv4l2_default_ycbcr_encoding(uint32_t colorspace) {
   return V4L2_MAP_YCBCR_ENC_DEFAULT(colorspace);

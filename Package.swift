@@ -21,6 +21,7 @@ let package = Package(
             name: "CEGL",
             linkerSettings: [.linkedLibrary("EGL"), .linkedLibrary("GLESv2"), .linkedLibrary("gbm")]),
         .systemLibrary(name: "CFFmpeg", pkgConfig: "libavformat", providers: [.apt(["libavformat-dev"])]),
+        .systemLibrary(name: "CALSA", pkgConfig: "alsa", providers: [.apt(["libasound2-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CV4LConvert", pkgConfig: "libv4lconvert", providers: [.apt(["libv4l-dev"])]),
         .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
@@ -31,7 +32,8 @@ let package = Package(
         .target(
             name: "CaptureCore",
             dependencies: ["LinuxSystem", "CV4L2", "CEGL", "CUdev", "CTurboJPEG", "CV4LConvert"], swiftSettings: ours),
-        .target(name: "Recording", dependencies: ["CaptureCore", "LinuxSystem", "CFFmpeg"], swiftSettings: ours),
+        .target(
+            name: "Recording", dependencies: ["CaptureCore", "LinuxSystem", "CFFmpeg", "CALSA"], swiftSettings: ours),
         .target(
             name: "Stills", dependencies: ["CaptureCore", "LinuxSystem", "CTurboJPEG", "CTIFF"], swiftSettings: ours),
         .target(name: "Varlink", dependencies: ["LinuxSystem"], swiftSettings: ours),
@@ -68,12 +70,19 @@ let package = Package(
         .testTarget(
             name: "CaptureCoreTests", dependencies: ["CaptureCore", "GoldenSupport", "CEGL", "CTurboJPEG"],
             swiftSettings: ours),
-        .testTarget(name: "RecordingTests", dependencies: ["Recording"], swiftSettings: ours),
+        // Files with sound, and what is heard in them.
+        .target(
+            name: "SoundSupport", dependencies: ["LinuxSystem", "CFFmpeg", "CALSA"], path: "Tests/SoundSupport",
+            swiftSettings: ours),
+        .testTarget(name: "RecordingTests", dependencies: ["Recording", "SoundSupport"], swiftSettings: ours),
         .testTarget(name: "StillsTests", dependencies: ["Stills", "CTIFF"], swiftSettings: ours),
         .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: ours),
         .testTarget(name: "CamdTests", dependencies: ["camd"], swiftSettings: ours),
         .testTarget(
-            name: "LabTests", dependencies: ["CaptureCore", "Recording", "LinuxSystem", "GoldenSupport", "CEGL"],
+            name: "LabTests",
+            dependencies: [
+                "CaptureCore", "LinuxSystem", "Recording", "GoldenSupport", "SoundSupport", "CEGL", "CALSA",
+            ],
             swiftSettings: ours),
     ]
 )

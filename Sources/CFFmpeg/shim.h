@@ -10,6 +10,7 @@
 #include <libavformat/avformat.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
+#include <libswresample/swresample.h>
 
 static const int CFFMPEG_ERROR_EOF = AVERROR_EOF;
 static const int CFFMPEG_ERROR_AGAIN = AVERROR(EAGAIN);

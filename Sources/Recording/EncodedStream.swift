@@ -12,13 +12,16 @@ final class EncodedStream: @unchecked Sendable {
     let encoderName: String
 
     /// The parameters of an open encoder (avcodec_parameters_from_context(3)).
-    init(_ context: UnsafeMutablePointer<AVCodecContext>, encoderName: String) throws(CamdError) {
+    /// - Parameter timeBase: of the packets, where it is not the encoder's.
+    init(
+        _ context: UnsafeMutablePointer<AVCodecContext>, encoderName: String, timeBase: AVRational? = nil
+    ) throws(CamdError) {
         let subject = "encoder \(encoderName)"
         guard let parameters = avcodec_parameters_alloc() else {
             throw LibAV.noMemory("avcodec_parameters_alloc", subject: subject)
         }
         self.parameters = parameters
-        timeBase = context.pointee.time_base
+        self.timeBase = timeBase ?? context.pointee.time_base
         frameRate = context.pointee.framerate
         self.encoderName = encoderName
         try LibAV.call("avcodec_parameters_from_context", subject: subject) {
@@ -32,7 +35,7 @@ final class EncodedStream: @unchecked Sendable {
     }
 }
 
-/// One packet of compressed video; owns its memory (av_packet_free(3)).
+/// One packet of compressed video or sound; owns its memory (av_packet_free(3)).
 struct EncodedPacket: ~Copyable, @unchecked Sendable {
     let raw: UnsafeMutablePointer<AVPacket>
 

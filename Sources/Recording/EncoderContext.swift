@@ -114,6 +114,13 @@ struct EncoderContext: ~Copyable {
             let hasRate = ["b", "crf", "qp", "cqp"].contains { settings.options[$0] != nil }
             return [("preset", "ultrafast")] + (hasRate ? [] : [("crf", "23")])
         }
+        // SVT's own default takes many times as long as a camera gives it.
+        if settings.name == "libsvtav1" { return [("preset", "10")] }
+        let hasOwnRate = ["b", "q", "global_quality", "flags"].contains { settings.options[$0] != nil }
+        if [AV_CODEC_ID_MJPEG, AV_CODEC_ID_LJPEG].contains(context.pointee.codec_id), !hasOwnRate {
+            // A quality that does not depend on what is seen: a still camera's.
+            return [("flags", "+qscale"), ("global_quality", String(3 * FF_QP2LAMBDA))]
+        }
         // libavcodec's own default, 200 kbit/s whatever the size, is of no use: a tenth of a bit for each pixel.
         guard context.pointee.bit_rate == 200_000 else { return [] }
         let pixels = Double(layout.width) * Double(layout.height) * Double(frameRate.num) / Double(frameRate.den)

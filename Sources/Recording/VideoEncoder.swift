@@ -39,7 +39,7 @@ final class VideoEncoder {
         }
         let rate = av_d2q(nominalFrameRate, 100_000)
         let choice = try EncoderChoice(settings.name, format: layout.format)
-        let geometry = try FrameGeometry(layout, choice.planes)
+        let geometry = try FrameGeometry(layout, choice.planes, order: choice.order)
         context = try EncoderContext.open(
             settings, choice, layout: layout, frameRate: rate, globalHeader: globalHeader)
         stream = try EncodedStream(context.raw, encoderName: settings.name)

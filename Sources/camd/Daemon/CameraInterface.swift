@@ -107,6 +107,8 @@ enum CameraInterface {
           bytes: int,
           seconds: float,
           encoder: string,
+          # bytes of pixels that were copied for an encoder that cannot read frames in place
+          bytes_copied: int,
           # why it failed, if it did
           error: ?string
         )
@@ -190,6 +192,8 @@ enum CameraInterface {
           file: string,
           # libavcodec's name of it, by default libx264
           encoder: ?string,
+          # options of the encoder, by its names for them
+          encoder_options: ?[string]string,
           camera: ?string,
           # another mode than the stream has; it stays when the recording has ended. Width and height go together.
           width: ?int,

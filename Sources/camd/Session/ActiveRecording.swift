@@ -35,7 +35,8 @@ final class ActiveRecording: VideoSink {
         }
         recorder = try Recorder(
             path: request.file, layout: layout, nominalFrameRate: stream.source.framesPerSecond ?? 30,
-            encoder: EncoderSettings(name: request.encoder), slotCount: slots, failureBell: failed)
+            encoder: EncoderSettings(name: request.encoder, options: request.encoderOptions), slotCount: slots,
+            failureBell: failed)
         source = stream.source
         converted = stream.source.conversion
     }
@@ -96,6 +97,6 @@ final class ActiveRecording: VideoSink {
         }
         return CameraStatus.Recording(
             file: now.path, state: now.state.rawValue, frames: now.frames, lost: lost, bytes: UInt64(max(0, now.bytes)),
-            seconds: now.seconds, encoder: now.encoder, error: now.failure?.description)
+            seconds: now.seconds, encoder: now.encoder, bytesCopied: now.bytesCopied, error: now.failure?.description)
     }
 }

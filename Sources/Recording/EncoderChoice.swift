@@ -43,8 +43,10 @@ struct EncoderChoice {
 
     /// Whether frames of these colours can be given to it.
     func takes(_ color: Colorimetry) -> Bool {
-        !makesJPEG || color.range == .full && color.matrix == .bt601
+        !makesJPEG || Self.isOfJPEG(color)
     }
+
+    static func isOfJPEG(_ color: Colorimetry) -> Bool { color.range == .full && color.matrix == .bt601 }
 
     /// The names of the video encoders of this libavcodec that take such frames: software first, then those that
     /// need a device, which may not be there.

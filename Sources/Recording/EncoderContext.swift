@@ -5,12 +5,15 @@ import LinuxSystem
 
 /// How video is to be encoded.
 public struct EncoderSettings: Sendable, Hashable {
-    /// One of libavcodec's video encoders, as `ffmpeg -encoders` lists them.
+    /// One of libavcodec's video encoders, as `ffmpeg -encoders` lists them; or one of V4L2's: `v4l2`, `v4l2:h264`,
+    /// `v4l2:/dev/video2`.
     public var name: String
-    /// Options of libavcodec's, by name; what is not given is chosen for recording live.
+    /// Options of libavcodec's by name, or V4L2's controls as v4l2-ctl names them; what is not given is chosen for recording live.
     public var options: [String: String]
     /// Threads of the encoder; 0: half as many as there are CPUs, 1 or 2.
     public var threads: Int
+    /// Frames are in the CPU's caches only, and a device that reads them may not look there (`DriverWrites`).
+    public var publishesFrames = false
 
     public init(name: String = "libx264", options: [String: String] = [:], threads: Int = 0) {
         self.name = name

@@ -3,7 +3,7 @@ import CaptureCore
 import LinuxSystem
 
 /// Compresses frames with one of libavcodec's encoders, reading each where it lies. For one thread at a time.
-final class VideoEncoder {
+final class VideoEncoder: FrameEncoder, @unchecked Sendable {
     let settings: EncoderSettings
     let layout: FrameLayout
     /// What a container has to know before the first packet.
@@ -59,6 +59,15 @@ final class VideoEncoder {
         }
     }
 
+    var name: String { settings.name }
+    private var isKeyForced = false
+
+    /// The next frame is encoded as an I frame (AVFrame.pict_type).
+    func forceKeyFrame() -> Bool {
+        isKeyForced = true
+        return true
+    }
+
     /// Whether frames are copied for this encoder, because it keeps them after the call.
     private(set) var copies = false
     /// Bytes that were copied since the beginning.
@@ -102,6 +111,8 @@ final class VideoEncoder {
         _ emit: (consuming EncodedPacket) throws(CamdError) -> Void
     ) throws(CamdError) {
         frame.pointee.pts = time
+        frame.pointee.pict_type = isKeyForced ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
+        isKeyForced = false
         try LibAV.call("avcodec_send_frame", subject: subject) { avcodec_send_frame(context.raw, frame) }
         try drain(emit)
     }

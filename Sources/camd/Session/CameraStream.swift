@@ -28,7 +28,9 @@ final class CameraStream: Sendable {
         view = try request.view.video(of: size)
         isDirect = view.isAll(of: size) ? try Self.canBeDirect(source, encoder: request.encoder) : false
         // An encoder that is not there is told when something is recorded; photos need none.
-        picture = (try? EncoderList.picture(for: request.encoder)) ?? EncoderList.Picture()
+        picture =
+            (try? EncoderList.picture(for: request.encoder, width: view.width, height: view.height))
+            ?? EncoderList.Picture()
         var gpu: GPUStage?
         if !(isDirect && request.isForRecordingOnly && request.gpu == nil) {
             var plan = Self.plan(layout.color, PixelReading(layout.format))
@@ -125,7 +127,8 @@ final class CameraStream: Sendable {
         guard mayBeDirect(layout.format), layout.color.asVideo == layout.color,
             source.pool.slotCount > source.buffersOfItsOwn, EncoderList.hasVideo(encoder, taking: layout)
         else { return false }
-        // The encoder reads each byte several times.
+        if EncoderList.isDevice(encoder) { return true }
+        // The CPU reads each byte several times.
         for buffer in source.pool.buffers[0] where try !HeapProbe.isCached(buffer) { return false }
         return true
     }
@@ -166,7 +169,9 @@ extension CameraStream {
     /// Whether it gives what an encoder can be given.
     func canRecord(with encoder: String) -> Bool {
         if isDirect { return EncoderList.hasVideo(encoder, taking: source.pool.layout) }
-        guard let wanted = try? EncoderList.picture(for: encoder) else { return true }
+        guard let wanted = try? EncoderList.picture(for: encoder, width: view.width, height: view.height) else {
+            return true
+        }
         return wanted == picture
     }
 

@@ -14,6 +14,7 @@ final class V4L2Encoder: FrameEncoder, @unchecked Sendable {
     private let setup: EncoderInstance.Setup
     private var instance: EncoderInstance
     private let frameMicroseconds: Int64
+    private var isEnding = false
     private var hasDrained = false
     private let restartCount = Atomic<UInt64>(0)
     /// Restarts since the last packet.
@@ -21,7 +22,7 @@ final class V4L2Encoder: FrameEncoder, @unchecked Sendable {
     private var lastProgress: UInt64 = 0
 
     /// An encoder that gives nothing for so long, with frames in it, hangs.
-    private static let hangMilliseconds = 3000
+    private static let hangMilliseconds = 2000
     private static let mostAttempts = 3
     /// Frames that are in it at once, where it does not need more: one that it reads, one that waits, one whose packet is on
     /// its way.
@@ -52,13 +53,14 @@ final class V4L2Encoder: FrameEncoder, @unchecked Sendable {
             codec, layout: layout, frameRate: av_d2q(nominalFrameRate, 100_000), encoderName: name,
             parameterSets: codec.hasParameterSets ? try ParameterSets.find(codec.libav, in: sample) : [])
         instance = try EncoderInstance(setup)
-        guard instance.fewestFrames <= mostFrames else {
+        guard instance.fewestFrames <= min(mostFrames, instance.slots) else {
             throw CamdError(
                 .unavailable, subject: "encoder \(setup.path)",
-                reason: "it has to have \(instance.fewestFrames) frames at once, and there are \(mostFrames) to give",
+                reason: "it has to have \(instance.fewestFrames) frames at once, and there are "
+                    + "\(min(mostFrames, instance.slots)) to give",
                 remedy: "Give the camera more --buffers.")
         }
-        depth = min(mostFrames, max(Self.usualDepth, instance.fewestFrames + 1))
+        depth = min(mostFrames, instance.slots, max(Self.usualDepth, instance.fewestFrames + 1))
     }
 
     deinit { Self.end(instance) }
@@ -72,7 +74,7 @@ final class V4L2Encoder: FrameEncoder, @unchecked Sendable {
         while instance.inFlight >= depth || !instance.hasRoom {
             try waitForDevice(emit)
         }
-        if instance.awaited == 0 { lastProgress = Clock.monotonicNanoseconds() }
+        if !isOwed { lastProgress = Clock.monotonicNanoseconds() }
         try instance.queue(lease.share(), microseconds: timestampMicroseconds)
     }
 
@@ -81,7 +83,7 @@ final class V4L2Encoder: FrameEncoder, @unchecked Sendable {
             _ = try LinuxSystem.wait(for: .input, on: bell, milliseconds: milliseconds)
             return
         }
-        let limit = milliseconds < 0 ? remaining : min(milliseconds, remaining)
+        let limit = remaining < 0 || milliseconds >= 0 && milliseconds < remaining ? milliseconds : remaining
         let (_, isDeviceReady) = try LinuxSystem.wait(
             for: .input, on: bell, or: [.input, .output, .priority], on: instance.descriptor, milliseconds: limit)
         try advance(isDeviceReady, emit)
@@ -91,19 +93,28 @@ final class V4L2Encoder: FrameEncoder, @unchecked Sendable {
 
     func finish(_ emit: Emit) throws(CamdError) {
         var isTold = try instance.drain()
+        isEnding = true
         lastProgress = Clock.monotonicNanoseconds()
-        while isTold ? !hasDrained : instance.awaited > 0 {
+        hasDrained = !isTold && instance.awaited == 0
+        while !hasDrained {
             let before = restarts
             try waitForDevice(emit)
             // The new one has the frames that are left, and does not know that they are the last.
             if restarts != before { isTold = try instance.drain() }
+            if !isTold, instance.awaited == 0 { hasDrained = true }
         }
     }
 
     // MARK: - the device
 
-    /// Milliseconds until the device counts as hung.
+    /// Whether it has what it needs to give a packet: with fewer frames it may wait for the next one as long as the camera does.
+    private var isOwed: Bool {
+        isEnding ? !hasDrained : instance.awaited >= instance.fewestFrames || instance.inFlight >= depth
+    }
+
+    /// Milliseconds until the device counts as hung; -1 while it owes nothing.
     private var remaining: CInt {
+        guard isOwed else { return -1 }
         let waited = Int((Clock.monotonicNanoseconds() &- lastProgress) / 1_000_000)
         return CInt(clamping: max(0, Self.hangMilliseconds - waited))
     }
@@ -117,13 +128,30 @@ final class V4L2Encoder: FrameEncoder, @unchecked Sendable {
     /// Takes what there is; a device that says that there is something and has nothing is not asked without a pause.
     private func advance(_ isReady: Bool, _ emit: Emit) throws(CamdError) {
         if isReady, try !collect(emit) { usleep(1000) }
-        if remaining == 0, instance.awaited > 0 || instance.inFlight > 0 { try restart() }
+        if remaining == 0 { try restart() }
     }
 
     /// False where there was nothing.
     @discardableResult
     private func collect(_ emit: Emit) throws(CamdError) -> Bool {
-        let progress = try instance.collect { (info, bytes) throws(CamdError) in
+        let progress: EncoderInstance.Progress
+        do throws(CamdError) {
+            progress = try take(emit)
+        } catch {
+            // A queue that has failed gives nothing any more until it is begun anew.
+            guard error.errno == .inputOutput else { throw error }
+            try restart()
+            return true
+        }
+        if progress.isLast { hasDrained = true }
+        guard !progress.isNone else { return false }
+        lastProgress = Clock.monotonicNanoseconds()
+        if progress.packets > progress.damaged { attempts = 0 }
+        return true
+    }
+
+    private func take(_ emit: Emit) throws(CamdError) -> EncoderInstance.Progress {
+        try instance.collect { (info, bytes) throws(CamdError) in
             let packet = try EncodedPacket.copy(of: bytes)
             packet.raw.pointee.pts = info.microseconds
             packet.raw.pointee.dts = info.microseconds
@@ -133,11 +161,6 @@ final class V4L2Encoder: FrameEncoder, @unchecked Sendable {
             }
             try emit(packet)
         }
-        if progress.isLast { hasDrained = true }
-        guard !progress.isNone else { return false }
-        lastProgress = Clock.monotonicNanoseconds()
-        if progress.packets > progress.damaged { attempts = 0 }
-        return true
     }
 
     /// Gives the instance up, and opens another one, which gets the frames that have no packet yet and begins with a key frame.
@@ -146,8 +169,8 @@ final class V4L2Encoder: FrameEncoder, @unchecked Sendable {
         guard attempts <= Self.mostAttempts else {
             throw CamdError(
                 .unavailable, subject: "encoder \(setup.path)",
-                reason: "it hangs: \(Self.mostAttempts) times in a row it gave nothing for "
-                    + "\(Double(Self.hangMilliseconds) / 1000) s, and was begun anew",
+                reason: "it was begun anew \(Self.mostAttempts) times in a row and gave nothing for "
+                    + "\(Double(Self.hangMilliseconds) / 1000) s each time, or failed",
                 remedy: "See the kernel's log (dmesg); choose another encoder with --encoder.")
         }
         let hung = instance

@@ -66,8 +66,8 @@ public final class EncoderInstance: @unchecked Sendable {
     /// Frames that it has to have before the first packet comes (V4L2_CID_MIN_BUFFERS_FOR_OUTPUT).
     public let fewestFrames: Int
     private let node: EncoderNode
-    /// Indices of the queue for frames.
-    private let slots: Int
+    /// Indices of the queue for frames: so many it takes at once.
+    public let slots: Int
     private let packetBuffers: [[DMABuf]]
     /// By what the driver says that it reads of each buffer of a frame.
     private let frameBytes: [Int]
@@ -167,11 +167,11 @@ public final class EncoderInstance: @unchecked Sendable {
         if let error = node.frames.queueBuffer(
             slot, .dmaBuf, buffers, used: frameBytes, microseconds: microseconds)
         {
+            guard error == .badAddress else { throw failed("VIDIOC_QBUF", error) }
             throw CamdError(
                 call: "VIDIOC_QBUF", errno: error, subject: node.frames.subject,
-                reason: error == .badAddress
-                    ? "its DMA cannot reach a buffer in pieces; it wants contiguous memory" : error.message,
-                remedy: error == .badAddress ? "Choose a heap of contiguous memory with --heap." : nil)
+                reason: "its DMA cannot reach a buffer in pieces; it wants contiguous memory",
+                remedy: "Choose a heap of contiguous memory with --heap.")
         }
         leases[slot] = consume lease
         pending[slot] = Pending(order: nextOrder, microseconds: microseconds)
@@ -203,9 +203,16 @@ public final class EncoderInstance: @unchecked Sendable {
                 inFlight -= 1
                 progress.frames += 1
             case .failure(let error):
-                throw CamdError(call: "VIDIOC_DQBUF", errno: error, subject: node.frames.subject)
+                throw failed("VIDIOC_DQBUF", error)
             }
         }
+    }
+
+    private func failed(_ call: String, _ error: Errno) -> CamdError {
+        guard error == .noDevice else { return CamdError(call: call, errno: error, subject: node.frames.subject) }
+        return CamdError(
+            .unavailable, subject: node.frames.subject, call: call, errno: error, reason: "the device is gone",
+            remedy: "Choose another encoder with --encoder.")
     }
 
     /// One packet; false when there is none.
@@ -221,7 +228,7 @@ public final class EncoderInstance: @unchecked Sendable {
             progress.isLast = true
             return false
         case .failure(let error):
-            throw CamdError(call: "VIDIOC_DQBUF", errno: error, subject: node.packets.subject)
+            throw failed("VIDIOC_DQBUF", error)
         }
         guard packetBuffers.indices.contains(buffer.slot) else {
             throw CamdError(
@@ -246,7 +253,7 @@ public final class EncoderInstance: @unchecked Sendable {
             }
         }
         if !progress.isLast, let error = node.packets.queueBuffer(buffer.slot, .mmap, packetBuffers[buffer.slot]) {
-            throw CamdError(call: "VIDIOC_QBUF", errno: error, subject: node.packets.subject)
+            throw failed("VIDIOC_QBUF", error)
         }
         return !progress.isLast
     }

@@ -75,6 +75,14 @@ public struct EncoderDescription: Sendable, Hashable {
     public var formats: [PixelFormat]
     /// What it makes.
     public var codecs: [PixelFormat]
+
+    public init(node: String, name: String, driver: String, formats: [PixelFormat], codecs: [PixelFormat]) {
+        self.node = node
+        self.name = name
+        self.driver = driver
+        self.formats = formats
+        self.codecs = codecs
+    }
 }
 
 extension CameraEnumerator {

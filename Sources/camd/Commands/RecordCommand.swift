@@ -30,7 +30,7 @@ struct RecordCommand: ParsableCommand {
         transform: Arguments.duration)
     var duration: Double?
 
-    @OptionGroup(title: "How it is encoded") var encoder: EncoderOptions
+    @OptionGroup(title: "How it is encoded") var encoding: EncoderOptions
 
     @Flag(help: "Print a summary as JSON.")
     var json = false
@@ -41,7 +41,7 @@ struct RecordCommand: ParsableCommand {
         var request = motion.request(stream)
         request.view = view.wish ?? request.view
         request.isForRecordingOnly = true
-        if let encoder = encoder.encoder { request.encoder = encoder }
+        if let encoder = encoding.encoder { request.encoder = encoder }
         if var daemon = try DaemonConnection.ifReachable(socket.path),
             try DaemonChoice.camera(of: &daemon, for: request, changesMode: true) != nil
         {
@@ -65,7 +65,7 @@ struct RecordCommand: ParsableCommand {
     /// Records with a camera of our own.
     func recordMyself(_ session: any SessionControl, _ signals: SignalWatch) throws(CamdError) -> RecordingOutcome {
         var wish = RecordingRequest(file: output)
-        encoder.apply(to: &wish)
+        encoding.apply(to: &wish)
         if let signal = signals.first {
             // It came while the camera was being opened: there is nothing to finish.
             throw CamdError(
@@ -86,7 +86,7 @@ struct RecordCommand: ParsableCommand {
         _ daemon: inout DaemonConnection, _ mode: StreamMode, _ signals: SignalWatch
     ) throws(CamdError) -> RecordingOutcome {
         var wish = RecordingRequest(file: try FilePaths.absolute(output), mode: mode)
-        encoder.apply(to: &wish)
+        encoding.apply(to: &wish)
         try daemon.startAndFollow(wish)
         if try !waitForEnd(signals, daemon.descriptor) {
             // The reply to `Start` is the one that counts: somebody else may have been quicker.

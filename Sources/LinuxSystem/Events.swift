@@ -83,6 +83,20 @@ public struct Readiness: OptionSet, Sendable {
     public static let hangup = Readiness(rawValue: CShort(POLLHUP))
 }
 
+/// Waits for either of two descriptors, at most so long (poll(2)), and returns which are ready. A signal ends it early.
+public func wait(
+    for readiness: Readiness, on fd: CInt, or other: Readiness, on second: CInt, milliseconds: CInt
+) throws(CamdError) -> (first: Bool, second: Bool) {
+    var entries = (
+        pollfd(fd: fd, events: readiness.rawValue, revents: 0), pollfd(fd: second, events: other.rawValue, revents: 0)
+    )
+    let count = withUnsafeMutableBytes(of: &entries) {
+        poll($0.assumingMemoryBound(to: pollfd.self).baseAddress!, 2, milliseconds)
+    }
+    guard count >= 0 || errno == EINTR else { throw CamdError(call: "poll", errno: .current, subject: "descriptor") }
+    return count <= 0 ? (false, false) : (entries.0.revents != 0, entries.1.revents != 0)
+}
+
 /// Waits for one descriptor (poll(2)); nil when the time is up.
 public func wait(
     for readiness: Readiness, on fd: CInt, milliseconds: CInt

@@ -24,6 +24,14 @@ public enum Container: String, Sendable, Hashable, CaseIterable {
         self = container
     }
 
+    /// Whether it can hold such packets (avformat_query_codec(3)). A codec that libavcodec does not know has a name in Matroska
+    /// alone, the fourcc that AVI would give it.
+    func holds(_ stream: EncodedStream) -> Bool {
+        guard stream.fourcc == nil else { return self == .matroska }
+        guard let muxer = av_guess_format(muxerName, nil, nil) else { return false }
+        return avformat_query_codec(muxer, stream.parameters.pointee.codec_id, FF_COMPLIANCE_NORMAL) != 0
+    }
+
     /// The muxer's name in libavformat.
     var muxerName: String {
         switch self {

@@ -1,4 +1,5 @@
 import CFFmpeg
+import CaptureCore
 import LinuxSystem
 
 /// What a container has to know of a stream of packets before the first one: codec, size, colours, time base. It is
@@ -10,6 +11,8 @@ final class EncodedStream: @unchecked Sendable {
     let frameRate: AVRational
     /// `libx264`: for messages.
     let encoderName: String
+    /// Of a codec that libavcodec does not know: containers that name codecs so can hold it.
+    let fourcc: UInt32?
 
     /// The parameters of an open encoder (avcodec_parameters_from_context(3)).
     /// - Parameter timeBase: of the packets, where it is not the encoder's.
@@ -24,9 +27,44 @@ final class EncodedStream: @unchecked Sendable {
         self.timeBase = timeBase ?? context.pointee.time_base
         frameRate = context.pointee.framerate
         self.encoderName = encoderName
+        fourcc = nil
         try LibAV.call("avcodec_parameters_from_context", subject: subject) {
             avcodec_parameters_from_context(parameters, context)
         }
+    }
+
+    /// What a device makes of frames of this layout. `parameterSets`: as they are in its bitstream. Times are microseconds.
+    init(
+        _ codec: V4L2Wish.Codec, layout: FrameLayout, frameRate: AVRational, encoderName: String,
+        parameterSets: [UInt8]
+    ) throws(CamdError) {
+        guard let parameters = avcodec_parameters_alloc() else {
+            throw LibAV.noMemory("avcodec_parameters_alloc", subject: "encoder \(encoderName)")
+        }
+        self.parameters = parameters
+        timeBase = AVRational(num: 1, den: 1_000_000)
+        self.frameRate = frameRate
+        self.encoderName = encoderName
+        fourcc = codec.libav == AV_CODEC_ID_NONE ? codec.format.rawValue : nil
+        parameters.pointee.codec_type = AVMEDIA_TYPE_VIDEO
+        parameters.pointee.codec_id = codec.libav
+        parameters.pointee.width = CInt(clamping: layout.width)
+        parameters.pointee.height = CInt(clamping: layout.height)
+        parameters.pointee.sample_aspect_ratio = AVRational(num: 1, den: 1)
+        let tags = ColorTags(layout.color)
+        parameters.pointee.color_primaries = tags.primaries
+        parameters.pointee.color_trc = tags.transfer
+        parameters.pointee.color_space = tags.matrix
+        parameters.pointee.color_range = tags.range
+        guard !parameterSets.isEmpty else { return }
+        // Decoders read a little further than they may.
+        let padding = Int(AV_INPUT_BUFFER_PADDING_SIZE)
+        guard let memory = av_mallocz(parameterSets.count + padding) else {
+            throw LibAV.noMemory("av_mallocz", subject: "encoder \(encoderName)")
+        }
+        parameterSets.withUnsafeBytes { memory.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        parameters.pointee.extradata = memory.assumingMemoryBound(to: UInt8.self)
+        parameters.pointee.extradata_size = CInt(clamping: parameterSets.count)
     }
 
     deinit {

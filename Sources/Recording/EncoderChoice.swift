@@ -7,6 +7,7 @@ struct EncoderChoice {
     let codec: UnsafePointer<AVCodec>
     let pixelFormat: AVPixelFormat
     let planes: [(groupBytes: Int, across: Int, down: Int)]
+    let order: [Int]
 
     /// avcodec_find_encoder_by_name(3). Throws `.unavailable` where there is no such encoder, or where it takes no
     /// frames of this format; the error names those that do.
@@ -34,7 +35,18 @@ struct EncoderChoice {
         self.codec = codec
         self.pixelFormat = pixelFormat
         planes = entry.planes
+        order = entry.order
     }
+
+    /// Whether it makes JPEGs, which have full range and BT.601's matrix, and no tags that could say otherwise (JFIF).
+    var makesJPEG: Bool { [AV_CODEC_ID_MJPEG, AV_CODEC_ID_LJPEG].contains(codec.pointee.id) }
+
+    /// Whether frames of these colours can be given to it.
+    func takes(_ color: Colorimetry) -> Bool {
+        !makesJPEG || Self.isOfJPEG(color)
+    }
+
+    static func isOfJPEG(_ color: Colorimetry) -> Bool { color.range == .full && color.matrix == .bt601 }
 
     /// The names of the video encoders of this libavcodec that take such frames: software first, then those that
     /// need a device, which may not be there.

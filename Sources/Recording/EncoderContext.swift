@@ -5,12 +5,15 @@ import LinuxSystem
 
 /// How video is to be encoded.
 public struct EncoderSettings: Sendable, Hashable {
-    /// One of libavcodec's video encoders, as `ffmpeg -encoders` lists them.
+    /// One of libavcodec's video encoders, as `ffmpeg -encoders` lists them; or one of V4L2's: `v4l2`, `v4l2:h264`,
+    /// `v4l2:/dev/video2`.
     public var name: String
-    /// Options of libavcodec's, by name; what is not given is chosen for recording live.
+    /// Options of libavcodec's by name, or V4L2's controls as v4l2-ctl names them; what is not given is chosen for recording live.
     public var options: [String: String]
     /// Threads of the encoder; 0: half as many as there are CPUs, 1 or 2.
     public var threads: Int
+    /// Frames are in the CPU's caches only, and a device that reads them may not look there (`DriverWrites`).
+    public var publishesFrames = false
 
     public init(name: String = "libx264", options: [String: String] = [:], threads: Int = 0) {
         self.name = name
@@ -122,6 +125,13 @@ struct EncoderContext: ~Copyable {
             // A rate that the user chose is not to lose against our quality.
             let hasRate = ["b", "crf", "qp", "cqp"].contains { settings.options[$0] != nil }
             return [("preset", "ultrafast")] + (hasRate ? [] : [("crf", "23")])
+        }
+        // SVT's own default takes many times as long as a camera gives it.
+        if settings.name == "libsvtav1" { return [("preset", "10")] }
+        let hasOwnRate = ["b", "q", "global_quality", "flags"].contains { settings.options[$0] != nil }
+        if [AV_CODEC_ID_MJPEG, AV_CODEC_ID_LJPEG].contains(context.pointee.codec_id), !hasOwnRate {
+            // A quality that does not depend on what is seen: a still camera's.
+            return [("flags", "+qscale"), ("global_quality", String(3 * FF_QP2LAMBDA))]
         }
         // libavcodec's own default, 200 kbit/s whatever the size, is of no use: a tenth of a bit for each pixel.
         guard context.pointee.bit_rate == 200_000 else { return [] }

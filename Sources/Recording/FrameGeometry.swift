@@ -26,7 +26,10 @@ struct FrameGeometry {
     /// Bytes of all that is read.
     var pixelBytes: Int { planes.reduce(0) { $0 + $1.rowBytes * $1.rows } }
 
-    init(_ layout: FrameLayout, _ shape: [(groupBytes: Int, across: Int, down: Int)]) throws(CamdError) {
+    /// `order`: of the layout's planes, as the encoder wants them.
+    init(
+        _ layout: FrameLayout, _ shape: [(groupBytes: Int, across: Int, down: Int)], order: [Int] = [0, 1, 2]
+    ) throws(CamdError) {
         let sides = 1...32_768
         guard sides.contains(layout.width), sides.contains(layout.height) else {
             throw Self.wrong(layout, "a video frame has 1 to \(sides.upperBound) pixels each way")
@@ -40,7 +43,8 @@ struct FrameGeometry {
         }
         var sizes = [Int](repeating: 0, count: buffers)
         var planes: [Plane] = []
-        for (told, group) in zip(layout.planes, shape) {
+        for (index, group) in zip(order, shape) {
+            let told = layout.planes[index]
             let plane = Plane(
                 buffer: told.buffer, offset: told.offset, stride: told.stride,
                 rowBytes: (layout.width + group.across - 1) / group.across * group.groupBytes,

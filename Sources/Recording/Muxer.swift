@@ -67,18 +67,20 @@ final class Muxer {
     }
 
     private func writeHeader(_ startNanoseconds: UInt64) throws(CamdError) {
-        let codec = stream.parameters.pointee.codec_id
-        guard avformat_query_codec(context.pointee.oformat, codec, FF_COMPLIANCE_NORMAL) != 0 else {
+        guard container.holds(stream) else {
+            let others = Container.allCases.filter { $0.holds(stream) }.map { ".\($0.rawValue)" }
             throw CamdError(
                 .usage, subject: file.path,
                 reason: "a .\(container.rawValue) file cannot hold what encoder \(stream.encoderName) makes",
-                remedy: "Name it .mkv, or choose another encoder.")
+                remedy: others.isEmpty
+                    ? "Choose another encoder."
+                    : "Name it \(others.joined(separator: " or ")), or choose another encoder.")
         }
         try LibAV.call("avcodec_parameters_copy", subject: file.path) {
             avcodec_parameters_copy(output.pointee.codecpar, stream.parameters)
         }
         // The tag belongs to the container; the encoder's would be another's.
-        output.pointee.codecpar.pointee.codec_tag = 0
+        output.pointee.codecpar.pointee.codec_tag = stream.fourcc ?? 0
         output.pointee.time_base = AVRational(num: 1, den: container.ticks)
         output.pointee.avg_frame_rate = stream.frameRate
         output.pointee.sample_aspect_ratio = stream.parameters.pointee.sample_aspect_ratio

@@ -9,17 +9,24 @@ enum PixelFormats {
         var libav: [AVPixelFormat]
         /// For each plane the bytes of a group of pixels, and the pixels of the group across and down.
         var planes: [(groupBytes: Int, across: Int, down: Int)]
+        /// The order in which libavcodec has the planes.
+        var order = [0, 1, 2]
     }
 
+    private static let whole420: [(groupBytes: Int, across: Int, down: Int)] = [(1, 1, 1), (1, 2, 2), (1, 2, 2)]
+    private static let pairs420: [(groupBytes: Int, across: Int, down: Int)] = [(1, 1, 1), (2, 2, 2)]
+
     private static let table: [Entry] = [
-        Entry(format: .nv12, libav: [AV_PIX_FMT_NV12], planes: [(1, 1, 1), (2, 2, 2)]),
-        Entry(format: .nv12M, libav: [AV_PIX_FMT_NV12], planes: [(1, 1, 1), (2, 2, 2)]),
+        Entry(format: .nv12, libav: [AV_PIX_FMT_NV12], planes: pairs420),
+        Entry(format: .nv12M, libav: [AV_PIX_FMT_NV12], planes: pairs420),
+        Entry(format: .nv21, libav: [AV_PIX_FMT_NV21], planes: pairs420),
+        Entry(format: .nv21M, libav: [AV_PIX_FMT_NV21], planes: pairs420),
+        Entry(format: .yuv420, libav: [AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUVJ420P], planes: whole420),
+        Entry(format: .yuv420M, libav: [AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUVJ420P], planes: whole420),
         Entry(
-            format: .yuv420, libav: [AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUVJ420P],
-            planes: [(1, 1, 1), (1, 2, 2), (1, 2, 2)]),
+            format: .yvu420, libav: [AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUVJ420P], planes: whole420, order: [0, 2, 1]),
         Entry(
-            format: .yuv420M, libav: [AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUVJ420P],
-            planes: [(1, 1, 1), (1, 2, 2), (1, 2, 2)]),
+            format: .yvu420M, libav: [AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUVJ420P], planes: whole420, order: [0, 2, 1]),
         Entry(format: .yuyv, libav: [AV_PIX_FMT_YUYV422], planes: [(4, 2, 1)]),
     ]
 

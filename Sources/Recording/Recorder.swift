@@ -38,15 +38,16 @@ public final class Recorder: Sendable {
     ) throws(CamdError) {
         let container = try Container(path: path)
         // Before the file: a wrong name leaves an older recording as it is.
-        let encoder = try VideoEncoder(
-            settings, layout: layout, nominalFrameRate: nominalFrameRate, globalHeader: container.hasGlobalHeader)
+        let encoder = try Encoders.open(
+            settings, layout: layout, nominalFrameRate: nominalFrameRate, globalHeader: container.hasGlobalHeader,
+            slots: slotCount)
         let file = try OutputFile(path, calls: calls)
         let muxer = try Muxer(file, container, encoder.stream, startNanoseconds: Clock.realtimeNanoseconds())
         let core = try RecorderCore(
-            encoder: encoder, muxer: muxer, frameSlots: slotCount,
+            encoder: encoder, muxer: muxer, frameSlots: slotCount - (encoder.depth - 1),
             limits: limits ?? RecorderCore.Limits(nominalFrameRate: nominalFrameRate), failureBell: failureBell)
         self.path = path
-        self.encoder = settings.name
+        self.encoder = encoder.name
         self.core = core
         let writer = try OSThread("camd-write") { core.writePackets() }
         do throws(CamdError) {

@@ -23,7 +23,9 @@ extension RecorderCore {
             if isClosed && !mayCome { break }
             do throws(CamdError) {
                 // A producer that was in the middle of it is through in microseconds, and does not always ring.
-                _ = try wait(for: .input, on: frameBell.descriptor.rawValue, milliseconds: isClosed ? 1 : -1)
+                try encoder.wait(for: frameBell.descriptor.rawValue, milliseconds: isClosed ? 1 : -1) {
+                    (packet) throws(CamdError) in hand(packet, &progress)
+                }
             } catch {
                 fail(error)
             }

@@ -39,7 +39,7 @@ final class RecorderCore: @unchecked Sendable {
     private static let spare = 64
 
     // Each used by one thread only: camd-encode, camd-write.
-    let encoder: VideoEncoder
+    let encoder: any FrameEncoder
     let muxer: Muxer
 
     let limits: Limits
@@ -65,7 +65,7 @@ final class RecorderCore: @unchecked Sendable {
     private let firstFailure = Mutex<CamdError?>(nil)
 
     init(
-        encoder: VideoEncoder, muxer: Muxer, frameSlots: Int, limits: Limits, failureBell: EventCounter?
+        encoder: any FrameEncoder, muxer: Muxer, frameSlots: Int, limits: Limits, failureBell: EventCounter?
     ) throws(CamdError) {
         self.encoder = encoder
         self.muxer = muxer
@@ -133,6 +133,7 @@ final class RecorderCore: @unchecked Sendable {
             path: path, encoder: encoderName, state: failure != nil ? .failed : ended ? .finished : .recording,
             frames: tally.frames.load(ordering: .relaxed), lost: tally.lost, bytes: muxer.file.length,
             seconds: Double(tally.microseconds.load(ordering: .relaxed)) / 1e6,
-            bytesCopied: tally.bytesCopied.load(ordering: .relaxed), failure: failure)
+            bytesCopied: tally.bytesCopied.load(ordering: .relaxed), encoderRestarts: encoder.restarts, failure: failure
+        )
     }
 }

@@ -40,6 +40,8 @@ public struct RecordingStatus: Sendable, Hashable {
     public var seconds: Double
     /// Bytes that had to be copied because the encoder cannot read frames in place; 0 is the rule.
     public var bytesCopied: UInt64
+    /// How often the encoder hung and was begun anew.
+    public var encoderRestarts: UInt64 = 0
     public var failure: CamdError?
 
     /// Frames that were offered and are not in the file.

@@ -3,7 +3,7 @@ import CaptureCore
 import LinuxSystem
 
 /// Compresses frames with one of libavcodec's encoders, reading each where it lies. For one thread at a time.
-final class VideoEncoder {
+final class VideoEncoder: FrameEncoder, @unchecked Sendable {
     let settings: EncoderSettings
     let layout: FrameLayout
     /// What a container has to know before the first packet.
@@ -39,7 +39,7 @@ final class VideoEncoder {
         }
         let rate = av_d2q(nominalFrameRate, 100_000)
         let choice = try EncoderChoice(settings.name, format: layout.format)
-        let geometry = try FrameGeometry(layout, choice.planes)
+        let geometry = try FrameGeometry(layout, choice.planes, order: choice.order)
         context = try EncoderContext.open(
             settings, choice, layout: layout, frameRate: rate, globalHeader: globalHeader)
         stream = try EncodedStream(context.raw, encoderName: settings.name)
@@ -57,6 +57,15 @@ final class VideoEncoder {
             let input = try FrameInput(geometry, format: choice.pixelFormat, color: layout.color)
             copies = try Self.keepsFrames(trial, input)
         }
+    }
+
+    var name: String { settings.name }
+    private var isKeyForced = false
+
+    /// The next frame is encoded as an I frame (AVFrame.pict_type).
+    func forceKeyFrame() -> Bool {
+        isKeyForced = true
+        return true
     }
 
     /// Whether frames are copied for this encoder, because it keeps them after the call.
@@ -102,6 +111,8 @@ final class VideoEncoder {
         _ emit: (consuming EncodedPacket) throws(CamdError) -> Void
     ) throws(CamdError) {
         frame.pointee.pts = time
+        frame.pointee.pict_type = isKeyForced ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
+        isKeyForced = false
         try LibAV.call("avcodec_send_frame", subject: subject) { avcodec_send_frame(context.raw, frame) }
         try drain(emit)
     }

@@ -35,6 +35,22 @@ import Testing
         #expect(answer.text.contains("WIDTHxHEIGHT"))
     }
 
+    @Test func `options of the encoder are pairs, and a value may have anything in it`() throws {
+        let setting = try Arguments.setting("x264-params=keyint=30:scenecut=0")
+        #expect((setting.name, setting.value) == ("x264-params", "keyint=30:scenecut=0"))
+        #expect(try Arguments.setting("tune=").value == "")
+        for text in ["", "=", "=3", "preset"] {
+            #expect(throws: ValidationError.self) { try Arguments.setting(text) }
+        }
+        let command = try #require(
+            try Camd.parseAsRoot(["record", "-o", "a.mkv", "--encoder-option", "a=1", "--encoder-option", "b=2"])
+                as? RecordCommand)
+        var wish = RecordingRequest(file: "a.mkv")
+        command.encoding.apply(to: &wish)
+        #expect(wish.encoder == "libx264")
+        #expect(wish.encoderOptions == ["a": "1", "b": "2"])
+    }
+
     @Test(arguments: [("10", 10.0), ("0.5", 0.5), ("2.", 2.0), ("31536000", 31_536_000.0)])
     func `a duration is in seconds`(text: String, seconds: Double) throws {
         #expect(try Arguments.duration(text) == seconds)
@@ -113,7 +129,9 @@ import Testing
         #expect(request.pixelFormat == .yuyv)
         #expect(request.heaps == ["system", "linux,cma"])
         #expect(request.requireZeroCopy)
-        #expect(command.duration == 2.5 && command.output == "a.mkv" && command.encoder == "libx264" && command.json)
+        #expect(
+            command.duration == 2.5 && command.output == "a.mkv" && command.encoding.encoder == "libx264"
+                && command.json)
         #expect(command.socket.path == "/tmp/s")
     }
 

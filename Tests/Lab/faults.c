@@ -8,10 +8,13 @@
 // FAULT_LENGTH=WHO:BYTES  the end of every dma-buf of this exporter (a heap's name, udmabuf) seems to be there
 // FAULT_RESET=N:TIMES     every Nth time that a program asks, its context was reset (glGetGraphicsResetStatus); so often in all
 // FAULT_FENCE=N:TIMES     every Nth native fence is refused (eglDupNativeFenceFDANDROID, EGL_CONTEXT_LOST); so often in all
+// FAULT_ENCODER=N:TIMES   a mem-to-mem device seems to hang after N frames of an instance: it gets none (VIDIOC_QBUF of its queue
+//                         for frames does nothing) until somebody gives it up; so many instances in all
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/dma-buf.h>
+#include <linux/videodev2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +33,19 @@ struct fault {
   int every, times, calls;
 };
 static struct fault reset, fence;
+// Of the instance that hangs or is the next to do so: its descriptor, and how many frames it has had.
+static int encoder_after = -1, encoder_times, encoder_fd = -1, encoder_frames;
+
+// Whether a frame is swallowed. Called by one thread at a time.
+static int is_swallowed(int fd, const struct v4l2_buffer *b) {
+  if (encoder_after < 0 || b->memory != V4L2_MEMORY_DMABUF || !V4L2_TYPE_IS_OUTPUT(b->type)) return 0;
+  if (fd != encoder_fd) {
+    if (encoder_fd >= 0) encoder_times--;
+    encoder_fd = fd;
+    encoder_frames = 0;
+  }
+  return encoder_times > 0 && encoder_frames++ >= encoder_after;
+}
 static unsigned (*real_reset_status)(void);
 static int (*real_dup_fence)(void *, void *);
 static __thread int egl_error;
@@ -49,6 +65,8 @@ __attribute__((constructor)) static void begin(void) {
   if (text) sscanf(text, "%d:%d", &reset.every, &reset.times);
   text = getenv("FAULT_FENCE");
   if (text) sscanf(text, "%d:%d", &fence.every, &fence.times);
+  text = getenv("FAULT_ENCODER");
+  if (text) sscanf(text, "%d:%d", &encoder_after, &encoder_times);
   text = getenv("FAULT_LENGTH");
   if (text && sscanf(text, "%63[^:]:%ld", exporter, &length) != 2) length = 0;
 }
@@ -66,6 +84,9 @@ int ioctl(int fd, unsigned long request, ...) {
     }
     failed = 0;
   }
+  if (request == VIDIOC_QBUF && is_swallowed(fd, argument)) return 0;
+  // What hangs does not drain either.
+  if (request == VIDIOC_ENCODER_CMD && fd == encoder_fd && encoder_times > 0 && encoder_frames > encoder_after) return 0;
   return real_ioctl(fd, request, argument);
 }
 

@@ -39,7 +39,17 @@ struct Status: Decodable {
         var frames: Int
         var lost: [String: Int]
         var bytes: Int
+        var encoder: String
+        var bytesCopied: Int
+        var encoderRestarts: Int
         var error: String?
+
+        enum CodingKeys: String, CodingKey {
+            case file, state, frames, lost, bytes, encoder
+            case bytesCopied = "bytes_copied"
+            case encoderRestarts = "encoder_restarts"
+            case error
+        }
     }
 
     var camera: String
@@ -148,8 +158,8 @@ struct SnapshotAnswer: Decodable {
     var milliseconds: Double
 }
 
-func decode<T: Decodable>(_ type: T.Type, _ result: Program.Result) throws -> T {
-    try #require(result.status == 0, "it said: \(result.errors)")
+func decode<T: Decodable>(_ type: T.Type, _ result: Program.Result, status: Int32 = 0) throws -> T {
+    try #require(result.status == status, "it said: \(result.errors)")
     let value = try JSONDecoder().decode(type, from: Data(result.output))
     // What a recording ends with adds up in every test.
     if let status = value as? Status { #expect(status.imbalance(atEnd: true) == nil) }

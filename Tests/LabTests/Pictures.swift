@@ -58,18 +58,25 @@ enum Pictures {
         try #require(
             result.output.count == stream.width * stream.height * 3 / 2, "no frame \(number): \(result.errors)")
         #expect(result.errors == "")
+        let isFull = try #require(stream.range, "the file is tagged with a range") == "pc"
+        return try bars(
+            result.output, width: stream.width, height: stream.height, matrix: stream.matrix, isFull: isFull)
+    }
+
+    /// The same of a frame of YUV420P in memory. `matrix`: as FFmpeg calls it.
+    static func bars(
+        _ frame: [UInt8], width: Int, height: Int, matrix: String?, isFull: Bool
+    ) throws -> [Color] {
         let weights = try #require(
             ["bt709": (0.2126, 0.0722), "smpte170m": (0.299, 0.114), "bt470bg": (0.299, 0.114)][
-                stream.matrix ?? "untagged"], "the file is tagged with a matrix: \(stream.matrix ?? "none")")
-        let isFull = try #require(stream.range, "the file is tagged with a range") == "pc"
-        let (width, height) = (stream.width, stream.height)
+                matrix ?? "untagged"], "the file is tagged with a matrix: \(matrix ?? "none")")
         return (0..<8).map { bar in
             let x = bar * width / 8 + width / 16
             let y = height * 5 / 8
             let chroma = width * height + y / 2 * (width / 2) + x / 2
-            var luma = Double(result.output[y * width + x])
-            var u = Double(result.output[chroma]) - 128
-            var v = Double(result.output[chroma + width * height / 4]) - 128
+            var luma = Double(frame[y * width + x])
+            var u = Double(frame[chroma]) - 128
+            var v = Double(frame[chroma + width * height / 4]) - 128
             if !isFull {
                 luma = (luma - 16) * 255 / 219
                 u *= 255.0 / 224

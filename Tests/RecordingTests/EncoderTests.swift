@@ -59,6 +59,23 @@ struct EncoderTests {
         #expect(encoder.bytesCopied == 3 * 160 * 112 * 3 / 2)
     }
 
+    @Test("makes a key frame of the next frame when it is told to")
+    func forcedKey() throws {
+        let studio = try Studio()
+        let encoder = try VideoEncoder(
+            EncoderSettings(options: ["g": "100"]), layout: studio.layout, nominalFrameRate: 30, globalHeader: false)
+        var keys: [Bool] = []
+        for index in 0..<8 {
+            if index == 5 { #expect(encoder.forceKeyFrame()) }
+            let lease = try studio.frame(index, nanoseconds: 0)
+            try encoder.encode(lease, timestampMicroseconds: Int64(index) * 33_333) { (packet) throws(CamdError) in
+                keys.append(packet.isKeyFrame)
+            }
+        }
+        try encoder.finish { (packet) throws(CamdError) in keys.append(packet.isKeyFrame) }
+        #expect(keys == [true, false, false, false, false, true, false, false])
+    }
+
     @Test("is tried with frames that are nobody's")
     func trial() throws {
         let studio = try Studio(.yuv420)

@@ -51,6 +51,40 @@ public struct Colorimetry: Hashable, Sendable {
         return color
     }
 
+    /// For a driver's fields of `struct v4l2_pix_format`.
+    var fields: (colorspace: UInt32, transfer: UInt32, encoding: UInt32, quantization: UInt32) {
+        let colorspace =
+            switch primaries {
+            case .bt709: V4L2_COLORSPACE_REC709
+            case .smpte170m: V4L2_COLORSPACE_SMPTE170M
+            case .bt470SystemM: V4L2_COLORSPACE_470_SYSTEM_M
+            case .bt470SystemBG: V4L2_COLORSPACE_470_SYSTEM_BG
+            case .bt2020: V4L2_COLORSPACE_BT2020
+            case .opRGB: V4L2_COLORSPACE_OPRGB
+            case .dciP3: V4L2_COLORSPACE_DCI_P3
+            }
+        let curve =
+            switch transfer {
+            case .bt709: V4L2_XFER_FUNC_709
+            case .sRGB: V4L2_XFER_FUNC_SRGB
+            case .smpte240m: V4L2_XFER_FUNC_SMPTE240M
+            case .opRGB: V4L2_XFER_FUNC_OPRGB
+            case .dciP3: V4L2_XFER_FUNC_DCI_P3
+            case .linear: V4L2_XFER_FUNC_NONE
+            case .smpte2084: V4L2_XFER_FUNC_SMPTE2084
+            }
+        let code =
+            switch matrix {
+            case .bt601: V4L2_YCBCR_ENC_601
+            case .bt709: V4L2_YCBCR_ENC_709
+            case .bt2020: V4L2_YCBCR_ENC_BT2020
+            case .smpte240m: V4L2_YCBCR_ENC_SMPTE240M
+            case .rgb: V4L2_YCBCR_ENC_DEFAULT
+            }
+        let range = range == .full ? V4L2_QUANTIZATION_FULL_RANGE : V4L2_QUANTIZATION_LIM_RANGE
+        return (colorspace.rawValue, curve.rawValue, code.rawValue, range.rawValue)
+    }
+
     /// From a driver's fields of `struct v4l2_pix_format`; `isRGB` for formats with no Y'CbCr in them (RGB and Bayer), `isGrey`
     /// for those with nothing but Y: they have full range unless the driver says otherwise, as sensors deliver it.
     public init(

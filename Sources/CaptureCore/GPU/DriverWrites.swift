@@ -28,6 +28,9 @@ public struct DriverWrites: Sendable, Hashable {
         self.isIncoherent = isIncoherent
     }
 
+    /// Whether frames have to be cleaned from the caches before a device reads them.
+    public var needsPublishing: Bool { handling(isSoftwareGPU: false) == .publish }
+
     /// x86 machines are coherent; on others a GPU may not look into the caches, unless it is a program on the CPU.
     func handling(isSoftwareGPU: Bool) -> Handling {
         #if arch(x86_64) || arch(i386)

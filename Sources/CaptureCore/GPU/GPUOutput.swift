@@ -41,11 +41,13 @@ final class GPUOutput {
 
     /// Allocates `slots` buffers from the first source that the GPU can draw into, compiles the passes.
     /// `refusals` gets each source that was not taken. `kept`: of an output of the same kind, whose context was lost.
+    /// `shape`: of NV12 and I420.
     init(
-        _ display: GPUDisplay, _ kind: Kind, of chain: GPUChain, view: PictureView, color: Colorimetry, slots: Int,
-        sources: [BufferSource], stock: BufferStock, kept: Kept? = nil, refusals: inout [PathRefusal]
+        _ display: GPUDisplay, _ kind: Kind, of chain: GPUChain, view: PictureView, color: Colorimetry,
+        shape: VideoShape = VideoShape(), slots: Int, sources: [BufferSource], stock: BufferStock, kept: Kept? = nil,
+        refusals: inout [PathRefusal]
     ) throws(CamdError) {
-        let layout = Self.layout(kind, width: view.width, height: view.height, color: color)
+        let layout = Self.layout(kind, width: view.width, height: view.height, color: color, shape: shape)
         let texels = PackedPlane(
             width: layout.planes[0].stride / 4, height: layout.bufferSizes[0] / layout.planes[0].stride, offset: 0,
             stride: layout.planes[0].stride)
@@ -122,8 +124,11 @@ final class GPUOutput {
         return target.needsReadBack ? try target.readBack(into: pool.buffers[slot][0]) : 0
     }
 
-    /// Rows begin at multiples of 64 bytes, which is what GPUs that draw into linear memory ask for.
-    static func layout(_ kind: Kind, width: Int, height: Int, color: Colorimetry) -> FrameLayout {
+    /// Rows begin at multiples of 64 bytes, which is what GPUs that draw into linear memory ask for, unless the shape says
+    /// otherwise. One that does not fit the picture is not followed.
+    static func layout(
+        _ kind: Kind, width: Int, height: Int, color: Colorimetry, shape: VideoShape = VideoShape()
+    ) -> FrameLayout {
         func packed(_ width: Int, _ height: Int) -> FrameLayout {
             let stride = (width * 4 + 63) / 64 * 64
             let plane = PlaneLayout(buffer: 0, offset: 0, stride: stride, rowBytes: width * 4, rows: height)
@@ -132,11 +137,13 @@ final class GPUOutput {
                 color: color)
         }
         // Two chroma planes side by side have to begin at texels, too.
-        let stride = (width + 63) / 64 * 64
+        var stride = (width + 63) / 64 * 64
+        if let wanted = shape.stride, wanted >= width, wanted % 4 == 0, kind == .nv12 { stride = wanted }
         let chromaRows = (height + 1) / 2
-        let base = stride * height
+        let lumaRows = max(height, shape.lumaRows ?? height)
+        let base = stride * lumaRows
         let luma = PlaneLayout(buffer: 0, offset: 0, stride: stride, rowBytes: width, rows: height)
-        let size = stride * (height + chromaRows)
+        let size = stride * (lumaRows + (lumaRows + 1) / 2)
         switch kind {
         case .rgba: return packed(width, height)
         case .statistics(let columns, let rows): return packed(columns, rows)
@@ -195,14 +202,16 @@ final class GPUOutput {
             let chroma = layout.planes[1]
             return [
                 try pass(.luma, width: texels(first), height: first.rows),
-                try pass(.chromaPairs, y: first.rows, width: texels(chroma), height: chroma.rows),
+                try pass(.chromaPairs, y: chroma.offset / first.stride, width: texels(chroma), height: chroma.rows),
             ]
         case .i420:
             let chroma = layout.planes[1]
             return [
                 try pass(.luma, width: texels(first), height: first.rows),
-                try pass(.chromaU, y: first.rows, width: texels(chroma), height: chroma.rows),
-                try pass(.chromaV, x: first.stride / 8, y: first.rows, width: texels(chroma), height: chroma.rows),
+                try pass(.chromaU, y: chroma.offset / first.stride, width: texels(chroma), height: chroma.rows),
+                try pass(
+                    .chromaV, x: first.stride / 8, y: chroma.offset / first.stride, width: texels(chroma),
+                    height: chroma.rows),
             ]
         }
     }

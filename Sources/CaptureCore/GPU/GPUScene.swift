@@ -79,7 +79,8 @@ final class GPUScene {
         video =
             try pictures.hasVideo
             ? GPUOutput(
-                display, .nv12, of: chain, view: videoView, color: pictures.videoColor,
+                display, pictures.videoShape.outputKind, of: chain, view: videoView, color: pictures.videoColor,
+                shape: pictures.videoShape,
                 slots: GPUStage.videoSlots(bytes: videoView.width * videoView.height * 3 / 2),
                 sources: plan.choice.sources, stock: plan.stock, kept: kept?.video, refusals: &ofVideo) : nil
         var ofStills: [PathRefusal] = []

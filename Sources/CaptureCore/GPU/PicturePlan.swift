@@ -8,6 +8,8 @@ public struct PicturePlan: Sendable {
     public var hasVideo = true
     /// What part of the frame videos show, how large, which way up; nil is all of it as it is.
     public var video: PictureView?
+    /// How the pictures of videos lie in memory.
+    public var videoShape = VideoShape()
     /// Of the numbers in videos.
     public var videoColor: Colorimetry
     /// The same of photos.

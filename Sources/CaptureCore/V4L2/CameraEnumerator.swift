@@ -63,6 +63,9 @@ public enum CameraEnumerator {
             id: id, name: node.card, driver: node.driver, bus: node.bus, node: path, formats: formats)
     }
 
+    /// All video nodes there are, whatever they do.
+    static func nodePaths() -> [String] { nodes().map(\.path) }
+
     private struct Node {
         var path: String
         var id: String

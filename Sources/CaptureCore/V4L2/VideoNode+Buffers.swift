@@ -28,6 +28,10 @@ public struct DequeuedBuffer: Sendable {
     public var isMonotonic: Bool
     /// Its timestamp is of the exposure's start, not of the frame's end (V4L2_BUF_FLAG_TSTAMP_SRC_SOE).
     public var isStampedAtStart: Bool
+    /// Of an encoder: it depends on no frame before (V4L2_BUF_FLAG_KEYFRAME).
+    public var isKeyFrame = false
+    /// Of an encoder that drains: nothing comes after it (V4L2_BUF_FLAG_LAST).
+    public var isLast = false
 }
 
 extension VideoNode {
@@ -55,8 +59,11 @@ extension VideoNode {
     }
 
     /// Gives a buffer to the driver (VIDIOC_QBUF). For imports `buffers` are the slot's dma-bufs; always the same ones
-    /// for a slot, so that the kernel keeps its mapping. Allocates nothing.
-    func queueBuffer(_ slot: Int, _ memory: QueueMemory, _ buffers: [DMABuf]) -> Errno? {
+    /// for a slot, so that the kernel keeps its mapping. `used`: bytes of each that are a frame's, and `microseconds`: its
+    /// time, both of a frame that a driver is given. Allocates nothing.
+    func queueBuffer(
+        _ slot: Int, _ memory: QueueMemory, _ buffers: [DMABuf], used: [Int] = [], microseconds: Int64 = 0
+    ) -> Errno? {
         var planes = InlineArray<8, v4l2_plane>(repeating: v4l2_plane())
         var span = planes.mutableSpan
         return span.withUnsafeMutableBufferPointer { planes in
@@ -64,7 +71,13 @@ extension VideoNode {
             buffer.index = UInt32(slot)
             buffer.type = bufferType
             buffer.memory = memory.value
+            buffer.timestamp.tv_sec = Int(microseconds / 1_000_000)
+            buffer.timestamp.tv_usec = Int(microseconds % 1_000_000)
+            if !used.isEmpty { buffer.field = V4L2_FIELD_NONE.rawValue }
             if isMultiPlanar {
+                for index in 0..<min(used.count, planes.count) {
+                    planes[index].bytesused = UInt32(clamping: used[index])
+                }
                 for index in 0..<min(buffers.count, planes.count) where memory == .dmaBuf {
                     planes[index].m.fd = buffers[index].fileDescriptor
                     planes[index].length = UInt32(clamping: buffers[index].length)
@@ -75,6 +88,7 @@ extension VideoNode {
                 buffer.m.fd = buffers[0].fileDescriptor
                 buffer.length = UInt32(clamping: buffers[0].length)
             }
+            if !isMultiPlanar, let first = used.first { buffer.bytesused = UInt32(clamping: first) }
             return attempt(CV4L2_VIDIOC_QBUF, &buffer)
         }
     }
@@ -104,7 +118,9 @@ extension VideoNode {
                     isCorrupt: buffer.flags & UInt32(V4L2_BUF_FLAG_ERROR) != 0,
                     isMonotonic: clock == UInt32(V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC),
                     isStampedAtStart: buffer.flags & UInt32(V4L2_BUF_FLAG_TSTAMP_SRC_MASK)
-                        == UInt32(V4L2_BUF_FLAG_TSTAMP_SRC_SOE)))
+                        == UInt32(V4L2_BUF_FLAG_TSTAMP_SRC_SOE),
+                    isKeyFrame: buffer.flags & UInt32(V4L2_BUF_FLAG_KEYFRAME) != 0,
+                    isLast: buffer.flags & UInt32(V4L2_BUF_FLAG_LAST) != 0))
         }
     }
 

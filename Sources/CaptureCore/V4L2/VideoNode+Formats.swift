@@ -59,15 +59,19 @@ public enum FrameSizes: Hashable, Sendable {
 
 extension VideoNode {
     /// The formats that the driver offers, in its order (VIDIOC_ENUM_FMT).
-    public func formats() -> [PixelFormat] {
-        var found: [PixelFormat] = []
+    public func formats() -> [PixelFormat] { formatEntries().map(\.format) }
+
+    /// The same, and which of them are compressed (V4L2_FMT_FLAG_COMPRESSED).
+    func formatEntries() -> [(format: PixelFormat, isCompressed: Bool)] {
+        var found: [(format: PixelFormat, isCompressed: Bool)] = []
         // A driver that never ends its list is not believed for ever.
         for index in 0..<UInt32(256) {
             var entry = v4l2_fmtdesc()
             entry.index = index
             entry.type = bufferType
             guard attempt(CV4L2_VIDIOC_ENUM_FMT, &entry) == nil else { break }
-            found.append(PixelFormat(rawValue: entry.pixelformat))
+            found.append(
+                (PixelFormat(rawValue: entry.pixelformat), entry.flags & UInt32(V4L2_FMT_FLAG_COMPRESSED) != 0))
         }
         return found
     }
@@ -121,8 +125,11 @@ extension VideoNode {
         return value
     }
 
-    /// Asks for a format and a size and returns what the driver made of it (VIDIOC_S_FMT).
-    public func setFormat(_ format: PixelFormat, _ size: FrameSize) throws(CamdError) -> v4l2_format {
+    /// Asks for a format and a size and returns what the driver made of it (VIDIOC_S_FMT). `stride`: of the first plane, in
+    /// bytes; 0 leaves it to the driver. `color`: of frames that a driver is given.
+    public func setFormat(
+        _ format: PixelFormat, _ size: FrameSize, stride: Int = 0, color: Colorimetry? = nil
+    ) throws(CamdError) -> v4l2_format {
         var value = try self.format()
         if isMultiPlanar {
             value.fmt.pix_mp.pixelformat = format.rawValue
@@ -133,13 +140,26 @@ extension VideoNode {
             _ = withUnsafeMutableBytes(of: &value.fmt.pix_mp.plane_fmt) {
                 $0.initializeMemory(as: UInt8.self, repeating: 0)
             }
+            value.fmt.pix_mp.plane_fmt.0.bytesperline = UInt32(clamping: stride)
+            if let fields = color?.fields {
+                value.fmt.pix_mp.colorspace = fields.colorspace
+                value.fmt.pix_mp.xfer_func = UInt8(clamping: fields.transfer)
+                value.fmt.pix_mp.ycbcr_enc = UInt8(clamping: fields.encoding)
+                value.fmt.pix_mp.quantization = UInt8(clamping: fields.quantization)
+            }
         } else {
             value.fmt.pix.pixelformat = format.rawValue
             value.fmt.pix.width = UInt32(clamping: size.width)
             value.fmt.pix.height = UInt32(clamping: size.height)
             value.fmt.pix.field = V4L2_FIELD_NONE.rawValue
-            value.fmt.pix.bytesperline = 0
+            value.fmt.pix.bytesperline = UInt32(clamping: stride)
             value.fmt.pix.sizeimage = 0
+            if let fields = color?.fields {
+                value.fmt.pix.colorspace = fields.colorspace
+                value.fmt.pix.xfer_func = fields.transfer
+                value.fmt.pix.ycbcr_enc = fields.encoding
+                value.fmt.pix.quantization = fields.quantization
+            }
         }
         do throws(CamdError) {
             try call(CV4L2_VIDIOC_S_FMT, "VIDIOC_S_FMT", &value)
@@ -179,7 +199,7 @@ extension VideoNode {
         guard error.errno == .busy else { return error }
         var error = error
         error.kind = .temporary
-        error.reason = "the camera is in use"
+        error.reason = "the \(noun) is in use"
         error.remedy = Self.busyRemedy(path)
         return error
     }

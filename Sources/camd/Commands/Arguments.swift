@@ -82,6 +82,13 @@ enum Arguments {
         return text
     }
 
+    static func setting(_ text: String) throws -> EncoderOptions.Setting {
+        guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+            throw ValidationError("an option of the encoder is NAME=VALUE, such as preset=veryfast")
+        }
+        return EncoderOptions.Setting(name: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
+    }
+
     static func node(_ text: String) throws -> String {
         guard text.hasPrefix("/") else {
             throw ValidationError("a GPU is a DRM node with its whole path, such as /dev/dri/renderD128")
@@ -111,6 +118,31 @@ struct SocketOptions: ParsableArguments {
     var given: String?
 
     var path: String { given ?? SocketPath.standard }
+}
+
+/// `--encoder` and its options, of every command that records.
+struct EncoderOptions: ParsableArguments {
+    struct Setting: Sendable {
+        var name: String
+        var value: String
+    }
+
+    @Option(
+        help: ArgumentHelp("The encoder: libavcodec's name of it (default: libx264).", valueName: "name"),
+        transform: Arguments.name)
+    var encoder: String?
+
+    @Option(
+        name: .customLong("encoder-option"),
+        help: ArgumentHelp(
+            "An option of the encoder, as 'ffmpeg -h encoder=NAME' lists them; may be given several times.",
+            valueName: "name=value"), transform: Arguments.setting)
+    var settings: [Setting] = []
+
+    func apply(to wish: inout RecordingRequest) {
+        if let encoder { wish.encoder = encoder }
+        for setting in settings { wish.encoderOptions[setting.name] = setting.value }
+    }
 }
 
 /// `--gpu`, of every command that draws.

@@ -20,8 +20,7 @@ struct StartCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("The file.", valueName: "file"), transform: Arguments.name)
     var output: String
 
-    @Option(help: ArgumentHelp("libavcodec's name of the encoder.", valueName: "name"), transform: Arguments.name)
-    var encoder: String?
+    @OptionGroup(title: "How it is encoded") var encoding: EncoderOptions
 
     @OptionGroup var mode: ModeOptions
     @OptionGroup(title: "What is shown") var view: VideoViewOptions
@@ -35,7 +34,7 @@ struct StartCommand: ParsableCommand {
             width: mode.size?.width, height: mode.size?.height, framesPerSecond: fps, pixelFormat: mode.pixelFormat,
             view: view.wish)
         var wish = RecordingRequest(file: try FilePaths.absolute(output), mode: mode)
-        if let encoder { wish.encoder = encoder }
+        encoding.apply(to: &wish)
         let cameras = try daemon.start(wish)
         for camera in cameras {
             try Console.print("\(camera.camera): recording to \(camera.recording?.file ?? output)")

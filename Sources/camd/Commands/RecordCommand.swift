@@ -13,6 +13,8 @@ struct RecordCommand: ParsableCommand {
               camd record -o door.mkv --duration 10
               camd record --camera test -o test.mkv --duration 3 --json
               camd record -o upright.mkv --rotate 90 --scale 720x1280
+              camd record -o lossless.mkv --encoder ffv1
+              camd record -o small.mkv --encoder-option preset=veryfast --encoder-option crf=28
             """)
 
     @OptionGroup var stream: StreamOptions
@@ -28,8 +30,7 @@ struct RecordCommand: ParsableCommand {
         transform: Arguments.duration)
     var duration: Double?
 
-    @Option(help: ArgumentHelp("libavcodec's name of the encoder.", valueName: "name"), transform: Arguments.name)
-    var encoder: String?
+    @OptionGroup(title: "How it is encoded") var encoding: EncoderOptions
 
     @Flag(help: "Print a summary as JSON.")
     var json = false
@@ -40,7 +41,7 @@ struct RecordCommand: ParsableCommand {
         var request = motion.request(stream)
         request.view = view.wish ?? request.view
         request.isForRecordingOnly = true
-        if let encoder { request.encoder = encoder }
+        if let encoder = encoding.encoder { request.encoder = encoder }
         if var daemon = try DaemonConnection.ifReachable(socket.path),
             try DaemonChoice.camera(of: &daemon, for: request, changesMode: true) != nil
         {
@@ -64,7 +65,7 @@ struct RecordCommand: ParsableCommand {
     /// Records with a camera of our own.
     func recordMyself(_ session: any SessionControl, _ signals: SignalWatch) throws(CamdError) -> RecordingOutcome {
         var wish = RecordingRequest(file: output)
-        if let encoder { wish.encoder = encoder }
+        encoding.apply(to: &wish)
         if let signal = signals.first {
             // It came while the camera was being opened: there is nothing to finish.
             throw CamdError(
@@ -85,7 +86,7 @@ struct RecordCommand: ParsableCommand {
         _ daemon: inout DaemonConnection, _ mode: StreamMode, _ signals: SignalWatch
     ) throws(CamdError) -> RecordingOutcome {
         var wish = RecordingRequest(file: try FilePaths.absolute(output), mode: mode)
-        if let encoder { wish.encoder = encoder }
+        encoding.apply(to: &wish)
         try daemon.startAndFollow(wish)
         if try !waitForEnd(signals, daemon.descriptor) {
             // The reply to `Start` is the one that counts: somebody else may have been quicker.

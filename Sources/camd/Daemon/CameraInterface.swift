@@ -107,6 +107,10 @@ enum CameraInterface {
           bytes: int,
           seconds: float,
           encoder: string,
+          # bytes of pixels that were copied for an encoder that cannot read frames in place
+          bytes_copied: int,
+          # how often the encoder, a device, hung and was begun anew
+          encoder_restarts: int,
           # why it failed, if it did
           error: ?string
         )
@@ -188,8 +192,10 @@ enum CameraInterface {
         # recording lives no longer than the connection: it is finished when the client goes away.
         method Start(
           file: string,
-          # libavcodec's name of it, by default libx264
+          # libavcodec's name of it, by default libx264; or a device: v4l2, v4l2:h264, v4l2:/dev/video2
           encoder: ?string,
+          # options of the encoder, by its names for them
+          encoder_options: ?[string]string,
           camera: ?string,
           # another mode than the stream has; it stays when the recording has ended. Width and height go together.
           width: ?int,

@@ -12,18 +12,26 @@ struct NoParameters: MethodParameters {
 }
 
 struct StartParameters: MethodParameters {
-    static let names: Set<String> = ["file", "encoder", "camera", "width", "height", "fps", "format", "view"]
+    static let names: Set<String> = [
+        "file", "encoder", "encoder_options", "camera", "width", "height", "fps", "format", "view",
+    ]
     var file: String
     var encoder: String?
+    var encoderOptions: [String: String]
     var camera: String?
     var mode = StreamMode()
 
-    private enum CodingKeys: CodingKey { case file, encoder, camera, width, height, fps, format, view }
+    private enum CodingKeys: String, CodingKey {
+        case file, encoder
+        case encoderOptions = "encoder_options"
+        case camera, width, height, fps, format, view
+    }
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         file = try container.decode(String.self, forKey: .file)
         encoder = try container.decodeIfPresent(String.self, forKey: .encoder)
+        encoderOptions = try container.decodeIfPresent([String: String].self, forKey: .encoderOptions) ?? [:]
         camera = try container.decodeIfPresent(String.self, forKey: .camera)
         mode.width = try container.decodeWhole(.width, in: Limits.edges)
         mode.height = try container.decodeWhole(.height, in: Limits.edges)

@@ -56,6 +56,7 @@ final class CameraService: Sendable {
             try self.checkCamera(wish.camera)
             var request = RecordingRequest(file: wish.file)
             if let encoder = wish.encoder { request.encoder = encoder }
+            request.encoderOptions = wish.encoderOptions
             request.mode = wish.mode
             try self.session.startRecording(request)
             self.log.info(

@@ -72,6 +72,9 @@ struct DaemonConnection: ~Copyable {
 
     private static func parameters(_ request: RecordingRequest) -> JSONValue {
         var parameters: [String: JSONValue] = ["file": .string(request.file), "encoder": .string(request.encoder)]
+        if !request.encoderOptions.isEmpty {
+            parameters["encoder_options"] = .object(request.encoderOptions.mapValues { .string($0) })
+        }
         let mode = request.mode
         if let width = mode.width { parameters["width"] = .integer(Int64(width)) }
         if let height = mode.height { parameters["height"] = .integer(Int64(height)) }

@@ -33,9 +33,16 @@ final class ActiveRecording: VideoSink {
             slots = stream.source.pool.slotCount - stream.source.buffersOfItsOwn
             before = GPUStage.Counts()
         }
+        var settings = EncoderSettings(name: request.encoder, options: request.encoderOptions)
+        // The GPU's pictures are clean.
+        if case .direct = feed {
+            let writes = DriverWrites(stream.source.writes, isIncoherent: stream.request.isIncoherent)
+            settings.publishesFrames = writes.needsPublishing
+        }
         recorder = try Recorder(
             path: request.file, layout: layout, nominalFrameRate: stream.source.framesPerSecond ?? 30,
-            encoder: EncoderSettings(name: request.encoder), slotCount: slots, failureBell: failed)
+            encoder: settings, slotCount: slots,
+            failureBell: failed)
         source = stream.source
         converted = stream.source.conversion
     }
@@ -96,6 +103,7 @@ final class ActiveRecording: VideoSink {
         }
         return CameraStatus.Recording(
             file: now.path, state: now.state.rawValue, frames: now.frames, lost: lost, bytes: UInt64(max(0, now.bytes)),
-            seconds: now.seconds, encoder: now.encoder, error: now.failure?.description)
+            seconds: now.seconds, encoder: now.encoder, bytesCopied: now.bytesCopied,
+            encoderRestarts: now.encoderRestarts, error: now.failure?.description)
     }
 }

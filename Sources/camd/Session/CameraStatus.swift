@@ -82,8 +82,19 @@ struct CameraStatus: Codable, Sendable, Equatable {
         var bytes: UInt64
         var seconds: Double
         var encoder: String
+        /// Bytes of pixels that had to be copied for an encoder that cannot read frames in place.
+        var bytesCopied: UInt64 = 0
+        /// How often the encoder hung and was begun anew.
+        var encoderRestarts: UInt64 = 0
         /// Why it failed, if it did.
         var error: String?
+
+        enum CodingKeys: String, CodingKey {
+            case file, state, frames, lost, bytes, seconds, encoder
+            case bytesCopied = "bytes_copied"
+            case encoderRestarts = "encoder_restarts"
+            case error
+        }
     }
 
     var camera: String

@@ -13,6 +13,8 @@ final class CameraStream: Sendable {
     let view: PictureView
     /// An encoder that takes the camera's frames reads them as they come.
     let isDirect: Bool
+    /// What the GPU's pictures are like.
+    let picture: EncoderList.Picture
 
     /// Opens the camera, negotiates the paths and starts the stream. Blocks for up to some seconds. `log` takes what is worth to
     /// be logged of the GPU.
@@ -25,11 +27,17 @@ final class CameraStream: Sendable {
         let size = FrameSize(layout.width, layout.height)
         view = try request.view.video(of: size)
         isDirect = view.isAll(of: size) ? try Self.canBeDirect(source, encoder: request.encoder) : false
+        // An encoder that is not there is told when something is recorded; photos need none.
+        picture =
+            (try? EncoderList.picture(for: request.encoder, width: view.width, height: view.height))
+            ?? EncoderList.Picture()
         var gpu: GPUStage?
         if !(isDirect && request.isForRecordingOnly && request.gpu == nil) {
             var plan = Self.plan(layout.color, PixelReading(layout.format))
             plan.video = view
             plan.hasVideo = !isDirect
+            plan.videoShape = picture.shape
+            plan.videoColor = picture.color(plan.videoColor)
             plan.still = try request.view.photo(of: size)
             if request.hasQuickPhotos { plan.stillLook.quality = .video }
             let choice = try HeapChoice.forMachine(
@@ -106,7 +114,7 @@ final class CameraStream: Sendable {
     /// What every player decodes once it is compressed. 4:2:2 would be encoded as it is, too, but phones and browsers do not
     /// play that.
     private static func mayBeDirect(_ format: PixelFormat) -> Bool {
-        [.nv12, .nv12M, .yuv420, .yuv420M].contains(format)
+        [.nv12, .nv12M, .nv21, .nv21M, .yuv420, .yuv420M, .yvu420, .yvu420M].contains(format)
     }
 
     /// The encoder's queue is made of capture buffers then, where there would be pictures of the GPU.
@@ -117,9 +125,10 @@ final class CameraStream: Sendable {
     private static func canBeDirect(_ source: any FrameSource, encoder: String) throws(CamdError) -> Bool {
         let layout = source.pool.layout
         guard mayBeDirect(layout.format), layout.color.asVideo == layout.color,
-            source.pool.slotCount > source.buffersOfItsOwn, EncoderList.hasVideo(encoder, taking: layout.format)
+            source.pool.slotCount > source.buffersOfItsOwn, EncoderList.hasVideo(encoder, taking: layout)
         else { return false }
-        // The encoder reads each byte several times.
+        if EncoderList.isDevice(encoder) { return true }
+        // The CPU reads each byte several times.
         for buffer in source.pool.buffers[0] where try !HeapProbe.isCached(buffer) { return false }
         return true
     }
@@ -159,7 +168,11 @@ extension CameraStream {
 
     /// Whether it gives what an encoder can be given.
     func canRecord(with encoder: String) -> Bool {
-        !isDirect || EncoderList.hasVideo(encoder, taking: source.pool.layout.format)
+        if isDirect { return EncoderList.hasVideo(encoder, taking: source.pool.layout) }
+        guard let wanted = try? EncoderList.picture(for: encoder, width: view.width, height: view.height) else {
+            return true
+        }
+        return wanted == picture
     }
 
     /// What it says of itself; of recordings it knows nothing.

@@ -138,10 +138,14 @@ extension Inventory {
     private static func checkEncoder(_ report: inout DoctorReport) {
         let name = RecordingRequest.defaultEncoder
         let isThere = EncoderList.hasVideo(name)
+        let devices = CameraEnumerator.encoders().map { device in
+            "\(device.node) (\(device.name)) makes \(device.codecs.map(\.description).joined(separator: " "))"
+        }
         report.checks.append(
             .init(
                 name: "encoder", ok: isThere, needed: true,
-                detail: "\(name) is \(isThere ? "there" : "not in libavcodec")",
+                detail: "\(name) is \(isThere ? "there" : "not in libavcodec"); "
+                    + (devices.isEmpty ? "no V4L2 encoder" : "V4L2: " + devices.joined(separator: ", ")),
                 remedy: isThere ? nil : "Install FFmpeg's libavcodec with x264, or choose another --encoder."))
     }
 

@@ -61,6 +61,8 @@ struct RecordingRequest: Sendable {
     /// What the stream is to be like; a camera that streams something else is switched over first.
     var mode = StreamMode()
     var encoder = defaultEncoder
+    /// Of the encoder, by its names for them.
+    var encoderOptions: [String: String] = [:]
     /// Replaces a file that is there.
     var overwrite = true
 }

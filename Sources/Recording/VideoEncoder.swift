@@ -65,19 +65,21 @@ final class VideoEncoder {
     var bytesCopied: UInt64 { input.bytesCopied }
 
     /// Compresses one frame; gives each packet that is ready to `emit`, mostly one.
-    /// - Parameter timestampMicroseconds: since the first frame; it has to rise.
+    /// - Parameters:
+    ///   - timestampMicroseconds: since the first frame; it has to rise.
+    ///   - asKeyFrame: asks for a key frame (AVFrame.pict_type), which not all encoders listen to.
     func encode(
-        _ lease: borrowing FrameLease, timestampMicroseconds: Int64,
+        _ lease: borrowing FrameLease, timestampMicroseconds: Int64, asKeyFrame: Bool = false,
         _ emit: (consuming EncodedPacket) throws(CamdError) -> Void
     ) throws(CamdError) {
         input.letGo()
         let time = av_rescale_q(timestampMicroseconds, Self.microseconds, context.raw.pointee.time_base)
         if copies {
-            try input.copied(lease) { (frame) throws(CamdError) in try send(frame, time, emit) }
+            try input.copied(lease) { (frame) throws(CamdError) in try send(frame, time, asKeyFrame, emit) }
             return
         }
         do throws(CamdError) {
-            try input.inPlace(lease) { (frame) throws(CamdError) in try send(frame, time, emit) }
+            try input.inPlace(lease) { (frame) throws(CamdError) in try send(frame, time, asKeyFrame, emit) }
         } catch {
             if input.isHeld { try? input.keep(lease.share()) }
             throw error
@@ -98,10 +100,11 @@ final class VideoEncoder {
     }
 
     private func send(
-        _ frame: UnsafeMutablePointer<AVFrame>, _ time: Int64,
+        _ frame: UnsafeMutablePointer<AVFrame>, _ time: Int64, _ asKeyFrame: Bool,
         _ emit: (consuming EncodedPacket) throws(CamdError) -> Void
     ) throws(CamdError) {
         frame.pointee.pts = time
+        frame.pointee.pict_type = asKeyFrame ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
         try LibAV.call("avcodec_send_frame", subject: subject) { avcodec_send_frame(context.raw, frame) }
         try drain(emit)
     }

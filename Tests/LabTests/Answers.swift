@@ -35,11 +35,21 @@ struct Status: Decodable {
     }
     struct Recording: Decodable {
         var file: String
+        var files: Int
         var state: String
         var frames: Int
+        var syncedFrames: Int
         var lost: [String: Int]
         var bytes: Int
+        var seconds: Double
+        var syncedSeconds: Double
         var error: String?
+
+        enum CodingKeys: String, CodingKey {
+            case file, files, state, frames, lost, bytes, seconds, error
+            case syncedFrames = "synced_frames"
+            case syncedSeconds = "synced_seconds"
+        }
     }
 
     var camera: String

@@ -69,6 +69,7 @@ sanitize: ## Run the unit tests under the address and the thread sanitizer
 
 lab: build build-tests ## Run the tests that need cameras, in the lab
 	@Tests/Lab/test
+	@Tests/Lab/power-cuts
 
 kernel: ## Build the lab's kernel, unless it is there (see Tests/Lab/build-kernel)
 	@Tests/Lab/build-kernel

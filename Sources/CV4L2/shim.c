@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/xattr.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +30,10 @@ int cv4l2_peer_credentials(int fd, struct cv4l2_credentials *out) {
 }
 
 int cv4l2_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+int cv4l2_set_mark(int fd, const char *name) { return fsetxattr(fd, name, "1", 1, 0); }
+int cv4l2_remove_mark(int fd, const char *name) { return fremovexattr(fd, name); }
+int cv4l2_has_mark(int fd, const char *name) { return fgetxattr(fd, name, NULL, 0) >= 0; }
 
 unsigned cv4l2_major(uint64_t device) { return major(device); }
 unsigned cv4l2_minor(uint64_t device) { return minor(device); }

@@ -52,16 +52,19 @@ public enum Container: String, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// The muxer's options. What is kept in memory until it is whole (Matroska's cluster, MP4's fragment), and so is
-    /// lost with the process, is a second long at most.
+    /// The muxer's options. Key frames begin a cluster or a fragment; where else one ends is ours to say (`Muxer.flush`),
+    /// and the muxers' own limits are for those who forget it.
     var options: [(String, String)] {
         switch self {
-        case .matroska: [("cluster_time_limit", "1000")]
-        case .mp4:
-            [("movflags", "+empty_moov+frag_keyframe+default_base_moof"), ("frag_duration", "1000000")]
+        case .matroska: [("cluster_time_limit", "5000")]
+        case .mp4: [("movflags", "+empty_moov+frag_keyframe+default_base_moof"), ("frag_duration", "5000000")]
         case .mpegTS: []
         }
     }
+
+    /// What has to be set again after each flush: MP4's muxer would take the next fragment to begin where the last frame's
+    /// nominal duration ends, and not at the time that its first frame has.
+    var optionAfterFlush: (String, String)? { self == .mp4 ? ("movflags", "+frag_discont") : nil }
 
     /// Whether a packet is in the file as soon as it is written, and not only when the next one completes a cluster.
     var writesAtOnce: Bool { self == .mpegTS }

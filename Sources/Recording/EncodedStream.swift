@@ -76,6 +76,8 @@ final class EncodedStream: @unchecked Sendable {
 /// One packet of compressed video or sound; owns its memory (av_packet_free(3)).
 struct EncodedPacket: ~Copyable, @unchecked Sendable {
     let raw: UnsafeMutablePointer<AVPacket>
+    /// CLOCK_REALTIME nanoseconds of its frame, where a new file is to begin with it.
+    var startsFileAt: UInt64?
 
     init() throws(CamdError) {
         guard let raw = av_packet_alloc() else { throw LibAV.noMemory("av_packet_alloc", subject: "encoder") }
@@ -92,4 +94,8 @@ struct EncodedPacket: ~Copyable, @unchecked Sendable {
     var isKeyFrame: Bool { raw.pointee.flags & AV_PKT_FLAG_KEY != 0 }
     /// In the stream's time base.
     var timestamp: Int64 { raw.pointee.pts }
+    /// The same in microseconds from the recording's first frame.
+    func microseconds(_ stream: EncodedStream) -> Int64 {
+        av_rescale_q(timestamp, stream.timeBase, AVRational(num: 1, den: 1_000_000))
+    }
 }

@@ -15,26 +15,46 @@ final class Muxer {
     private let output: UnsafeMutablePointer<AVStream>
     private var io: UnsafeMutablePointer<AVIOContext>?
     private var lastTime = Int64.min
+    /// What is 0 in the file, in the stream's time base.
+    private let origin: Int64
 
-    /// Packets that the muxer took.
-    private(set) var frames: UInt64 = 0
-    /// Where the time of the last of them ends, in microseconds from the first.
-    private(set) var microseconds: Int64 = 0
-    /// Of all that the last whole cluster or fragment ends with: what is left after an error.
-    private(set) var whole = (frames: UInt64(0), microseconds: Int64(0), bytes: 0)
-    /// The same of the packet before the last one.
-    private var before = (frames: UInt64(0), microseconds: Int64(0))
+    /// How far something has come.
+    struct Mark: Equatable {
+        /// Packets.
+        var frames: UInt64 = 0
+        /// Where the time of the last of them ends, in microseconds from the recording's (not the file's) first.
+        var microseconds: Int64
+        /// Of the file.
+        var bytes = 0
+    }
+
+    /// What the muxer took; its `bytes` mean nothing.
+    private(set) var taken: Mark
+    /// All up to the end of the last whole cluster or fragment: what is left of the file when the process is killed, or
+    /// after an error.
+    private(set) var whole: Mark
+    /// What is on the disk, whatever happens to the machine.
+    private(set) var synced: Mark
+    /// Of the packet before the last one.
+    private var before: Mark
 
     private static let bufferBytes = 128 << 10
+    private static let microsecond = AVRational(num: 1, den: 1_000_000)
 
     /// Writes the header (avformat_write_header(3)). The file is removed again if that fails.
-    /// - Parameter startNanoseconds: CLOCK_REALTIME of the first frame, for `creation_time`.
+    /// - Parameters:
+    ///   - startNanoseconds: CLOCK_REALTIME of the first frame, for `creation_time`.
+    ///   - origin: the time of the first frame, in the stream's time base: 0 in the file.
     init(
-        _ file: OutputFile, _ container: Container, _ stream: EncodedStream, startNanoseconds: UInt64
+        _ file: OutputFile, _ container: Container, _ stream: EncodedStream, startNanoseconds: UInt64,
+        origin: Int64 = 0
     ) throws(CamdError) {
         self.file = file
         self.container = container
         self.stream = stream
+        self.origin = origin
+        let start = Mark(microseconds: av_rescale_q(origin, stream.timeBase, Self.microsecond))
+        (taken, before, whole, synced) = (start, start, start, start)
         var context: UnsafeMutablePointer<AVFormatContext>?
         do throws(CamdError) {
             try LibAV.call("avformat_alloc_output_context2", subject: file.path, kind: .unavailable) {
@@ -122,8 +142,9 @@ final class Muxer {
     /// Writes one packet (av_write_frame(3)).
     func write(_ packet: consuming EncodedPacket) throws(CamdError) {
         let raw = packet.raw
-        let microsecond = AVRational(num: 1, den: 1_000_000)
-        let end = av_rescale_q(raw.pointee.pts + raw.pointee.duration, stream.timeBase, microsecond)
+        let end = av_rescale_q(raw.pointee.pts + raw.pointee.duration, stream.timeBase, Self.microsecond)
+        raw.pointee.pts -= origin
+        raw.pointee.dts -= origin
         av_packet_rescale_ts(raw, stream.timeBase, output.pointee.time_base)
         raw.pointee.stream_index = 0
         // Two frames closer than a tick of the container: muxers refuse times that do not rise.
@@ -134,13 +155,34 @@ final class Muxer {
         lastTime = raw.pointee.dts
         let result = libav { av_write_frame(context, raw) }
         try check(result, "av_write_frame")
-        before = (frames, microseconds)
-        frames += 1
-        microseconds = max(microseconds, end)
+        before = taken
+        taken.frames += 1
+        taken.microseconds = max(taken.microseconds, end)
         guard file.length > whole.bytes else { return }
-        whole =
-            container.writesAtOnce
-            ? (frames, microseconds, file.length) : (before.frames, before.microseconds, file.length)
+        whole = container.writesAtOnce ? taken : before
+        whole.bytes = file.length
+    }
+
+    /// Ends the cluster or fragment (av_write_frame(3) of no packet) and writes it, so that all that was taken is in the
+    /// file. It plays up to there then.
+    func flush() throws(CamdError) {
+        guard taken.frames > whole.frames else { return }
+        let result = libav { av_write_frame(context, nil) }
+        try check(result, "av_write_frame")
+        avio_flush(io)
+        try check(io!.pointee.error, "av_write_frame")
+        whole = taken
+        whole.bytes = file.length
+        guard let (name, value) = container.optionAfterFlush else { return }
+        try LibAV.call("av_opt_set", subject: file.path) { av_opt_set(context.pointee.priv_data, name, value, 0) }
+    }
+
+    /// Brings what is whole to the disk (fdatasync(2)).
+    func sync() throws(CamdError) {
+        guard synced != whole else { return }
+        _ = file.sync()
+        try check(0, "fdatasync")
+        synced = whole
     }
 
     /// Writes what is still in memory and the index (av_write_trailer(3)), syncs and closes the file.
@@ -150,18 +192,25 @@ final class Muxer {
         try check(flushed, "av_write_frame")
         avio_flush(io)
         try check(io!.pointee.error, "av_write_frame")
-        whole = (frames, microseconds, file.length)
+        whole = taken
+        whole.bytes = file.length
         let result = libav { av_write_trailer(context) }
         try check(result, "av_write_trailer")
         avio_flush(io)
         try check(io!.pointee.error, "av_write_trailer")
-        try file.close()
+        try file.close(isWhole: true)
+        synced = whole
     }
 
     /// Closes the file as it stands.
     func abandon() {
         file.cut(to: whole.bytes)
-        try? file.close()
+        do throws(CamdError) {
+            try file.close(isWhole: false)
+            synced = whole
+        } catch {
+            // What was told already counts: an earlier error.
+        }
     }
 
     private func libav(_ body: () -> CInt) -> CInt {

@@ -12,6 +12,8 @@ final class OutputFile: @unchecked Sendable {
         var write: @Sendable (CInt, UnsafeRawPointer, Int, Int) -> Int = { Glibc.pwrite($0, $1, $2, $3) }
         /// fdatasync(2).
         var sync: @Sendable (CInt) -> CInt = { Glibc.fdatasync($0) }
+        /// fsync(2) of a folder.
+        var syncFolder: @Sendable (CInt) -> CInt = { Glibc.fsync($0) }
     }
 
     let path: String
@@ -24,10 +26,17 @@ final class OutputFile: @unchecked Sendable {
     /// Regular files only can be cut and locked.
     private let isRegular: Bool
     private(set) var failure: CamdError?
+    /// Whether its name lasts: the folder has been synced since it was made.
+    private var isNameSynced = false
+    private var isMarked = false
+
+    /// What a file has as long as it is not finished, so that a later start knows it for ours. See `Leftovers`.
+    static let mark = FileMark("user.camd.unfinished")
 
     /// Makes the file, or empties one that is there (open(2), flock(2), ftruncate(2)). A file that another recording
     /// writes to is let be.
-    init(_ path: String, calls: Calls = Calls()) throws(CamdError) {
+    /// - Parameter mayReplace: else a file that is there is an error, EEXIST.
+    init(_ path: String, calls: Calls = Calls(), mayReplace: Bool = true) throws(CamdError) {
         try FileErrors.check(path)
         self.path = path
         self.calls = calls
@@ -38,7 +47,7 @@ final class OutputFile: @unchecked Sendable {
         do throws(CamdError) {
             descriptor = try FileDescriptor.open(path, flags | O_EXCL, mode: 0o640)
         } catch {
-            guard error.errno == .exists else { throw Self.creating(path, error) }
+            guard error.errno == .exists, mayReplace else { throw Self.creating(path, error) }
             isNew = false
             do throws(CamdError) {
                 descriptor = try FileDescriptor.open(path, flags, mode: 0o640)
@@ -68,6 +77,7 @@ final class OutputFile: @unchecked Sendable {
             guard ftruncate(descriptor.rawValue, 0) == 0 else {
                 throw FileErrors.creating(path, call: "ftruncate", errno: .current)
             }
+            isMarked = Self.mark.put(on: descriptor.rawValue)
         }
         self.descriptor = consume descriptor
     }
@@ -113,10 +123,33 @@ final class OutputFile: @unchecked Sendable {
         end.store(length, ordering: .relaxed)
     }
 
-    /// Brings it to the disk (fdatasync(2)) and closes it (close(2)); also tells an earlier error.
-    func close() throws(CamdError) {
+    /// Brings to the disk what was written (fdatasync(2)), and with a new file its name (fsync(2) of the folder).
+    /// False, with `failure` set, where that cannot be.
+    func sync() -> Bool {
+        guard failure == nil, isRegular, let fd = descriptor?.rawValue else { return failure == nil }
+        guard retrying({ Int(calls.sync(fd)) }) == 0 else {
+            _ = fail("fdatasync", .current)
+            return false
+        }
+        guard isNew, !isNameSynced else { return true }
+        // A folder that may not be read cannot be synced; nor can some file systems, which say EINVAL.
+        if let folder = try? FileDescriptor.open(FileErrors.folder(of: path), O_RDONLY | O_DIRECTORY),
+            retrying({ Int(calls.syncFolder(folder.rawValue)) }) != 0, errno != EINVAL
+        {
+            _ = fail("fsync", .current)
+            return false
+        }
+        isNameSynced = true
+        return true
+    }
+
+    /// Brings it to the disk and closes it (close(2)); also tells an earlier error.
+    /// - Parameter isWhole: it needs no finishing by a later start.
+    func close(isWhole: Bool) throws(CamdError) {
+        guard descriptor != nil else { return }
+        // First the contents, then what says that they are whole.
+        if failure == nil, sync(), isWhole, isMarked, let fd = descriptor?.rawValue { Self.mark.remove(from: fd) }
         guard let descriptor = descriptor.take() else { return }
-        if failure == nil, isRegular, calls.sync(descriptor.rawValue) != 0 { _ = fail("fdatasync", .current) }
         // Some file systems (NFS) tell only now that there was no space.
         if Glibc.close(descriptor.take()) != 0, failure == nil, errno != EINTR { _ = fail("close", .current) }
         if let failure { throw failure }

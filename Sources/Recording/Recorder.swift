@@ -8,6 +8,7 @@ import Synchronization
 /// The file's times are the driver's: the first frame is at 0, the others as far from it as their
 /// `timestampNanoseconds` are, gaps included.
 public final class Recorder: Sendable {
+    /// Of the first file.
     public let path: String
     /// The encoder's name.
     public let encoder: String
@@ -15,38 +16,44 @@ public final class Recorder: Sendable {
     private let threads: Mutex<[OSThread]>
 
     /// Opens the encoder, makes the file (by its ending: .mkv, .mp4 in fragments, .ts), writes its header and starts
-    /// the threads `camd-encode` and `camd-write`. A file that is there is replaced.
+    /// the threads `camd-encode` and `camd-write`. A file that is there is replaced, if there is no time in its name.
     /// - Parameters:
+    ///   - path: of the file, or of the files: see `FileNames`.
     ///   - layout: of all frames that will be offered.
     ///   - nominalFrameRate: frames for each second, 0.01 to 1000; one key frame for each second of it.
+    ///   - segments: when another file is begun.
     ///   - slotCount: how many frames may wait for the encoder; so many buffers are held back from their pool.
     ///   - failureBell: signalled when the recording ends by itself (disk full, an error of the encoder's).
     /// - Throws: `.usage` for a file ending or an option that does not exist, `.unavailable` for an encoder that does
     ///   not exist or takes no such frames, `.cannotCreate` or `.inputOutput` for a file that cannot be made.
     public convenience init(
         path: String, layout: FrameLayout, nominalFrameRate: Double, encoder: EncoderSettings = EncoderSettings(),
-        slotCount: Int, failureBell: EventCounter? = nil
+        segments: SegmentRule = SegmentRule(), slotCount: Int, failureBell: EventCounter? = nil
     ) throws(CamdError) {
         try self.init(
-            path: path, layout: layout, nominalFrameRate: nominalFrameRate, encoder: encoder, slotCount: slotCount,
-            failureBell: failureBell, limits: nil, calls: OutputFile.Calls())
+            path: path, layout: layout, nominalFrameRate: nominalFrameRate, encoder: encoder, segments: segments,
+            slotCount: slotCount, failureBell: failureBell, limits: nil, calls: OutputFile.Calls())
     }
 
     init(
         path: String, layout: FrameLayout, nominalFrameRate: Double, encoder settings: EncoderSettings,
-        slotCount: Int, failureBell: EventCounter?, limits: RecorderCore.Limits?, calls: OutputFile.Calls
+        segments: SegmentRule = SegmentRule(), slotCount: Int, failureBell: EventCounter?, limits: RecorderCore.Limits?,
+        calls: OutputFile.Calls
     ) throws(CamdError) {
         let container = try Container(path: path)
+        let names = try FileNames(path)
+        try names.check(segments)
         // Before the file: a wrong name leaves an older recording as it is.
         let encoder = try Encoders.open(
             settings, layout: layout, nominalFrameRate: nominalFrameRate, globalHeader: container.hasGlobalHeader,
             slots: slotCount)
-        let file = try OutputFile(path, calls: calls)
-        let muxer = try Muxer(file, container, encoder.stream, startNanoseconds: Clock.realtimeNanoseconds())
+        let start = Clock.realtimeNanoseconds()
+        let files = try FileSequence(names, container, encoder.stream, startNanoseconds: start, calls: calls)
         let core = try RecorderCore(
-            encoder: encoder, muxer: muxer, frameSlots: slotCount - (encoder.depth - 1),
+            encoder: encoder, files: files, rule: segments, startNanoseconds: start,
+            frameSlots: slotCount - (encoder.depth - 1),
             limits: limits ?? RecorderCore.Limits(nominalFrameRate: nominalFrameRate), failureBell: failureBell)
-        self.path = path
+        self.path = files.path
         self.encoder = encoder.name
         self.core = core
         let writer = try OSThread("camd-write") { core.writePackets() }
@@ -75,7 +82,10 @@ public final class Recorder: Sendable {
     public func offer(_ frame: consuming FrameLease) { core.offer(frame) }
 
     /// Counts and state at this moment. From any thread; does not wait.
-    public var status: RecordingStatus { core.status(path: path, encoderName: encoder) }
+    public var status: RecordingStatus { core.status(encoderName: encoder) }
+
+    /// Begins another file with one of the next frames, and returns at once; `status.files` tells when it has begun.
+    public func cut() { core.cutsWanted.wrappingAdd(1, ordering: .relaxed) }
 
     /// What ended it by itself; nil as long as all is well.
     public var failure: CamdError? { core.failure }

@@ -10,11 +10,18 @@ extension RecorderCore {
         /// Frames that the encoder took, and packets that came of them.
         var taken: UInt64 = 0
         var packets: UInt64 = 0
+        /// Where files begin.
+        var cuts: CutPlan
+        var cutsMade = 0
+        var wall: WallTime
+        /// The disk was behind: frames are refused until half of the queue is free again.
+        var isBehind = false
     }
 
     /// Encodes frames until the gate is closed and none is left.
     func encodeFrames() {
-        var progress = Progress()
+        var progress = Progress(
+            cuts: CutPlan(rule, wallNanoseconds: startNanoseconds), wall: WallTime(startNanoseconds: startNanoseconds))
         while true {
             frameBell.clear()
             let isClosed = gate != .open
@@ -47,7 +54,12 @@ extension RecorderCore {
     private func take(_ frame: borrowing FrameLease, _ progress: inout Progress) {
         let gate = gate
         guard gate == .open || gate == .finishing else { return tally.lose(.over) }
-        guard packets.count < limits.packets, queuedBytes.load(ordering: .relaxed) < limits.bytes else {
+        // Once it is full, half of it has to be free: a gap and then a group of its own, and not each second frame.
+        let share = progress.isBehind ? 2 : 1
+        let isFull =
+            packets.count >= limits.packets / share || queuedBytes.load(ordering: .relaxed) >= limits.bytes / share
+        if isFull {
+            progress.isBehind = true
             return tally.lose(.diskBehind)
         }
         let nanoseconds = frame.metadata.timestampNanoseconds
@@ -55,7 +67,13 @@ extension RecorderCore {
         guard nanoseconds >= first, case let microseconds = Int64((nanoseconds - first) / 1000),
             microseconds > progress.lastMicroseconds
         else { return tally.lose(.timestamp) }
+        let isWanted = cutsWanted.load(ordering: .relaxed) != progress.cutsMade
+        let isCut = progress.cuts.isCut(
+            at: microseconds, wallNanoseconds: progress.wall.nanoseconds(at: microseconds), isWanted: isWanted)
+        if isWanted { progress.cutsMade = cutsWanted.load(ordering: .relaxed) }
         do throws(CamdError) {
+            // Not all encoders listen: those cut at their own next key frame.
+            if isCut || progress.isBehind { _ = encoder.forceKeyFrame() }
             try encoder.encode(frame, timestampMicroseconds: microseconds) { (packet) throws(CamdError) in
                 hand(packet, &progress)
             }
@@ -64,6 +82,7 @@ extension RecorderCore {
             return fail(error)
         }
         progress.taken += 1
+        progress.isBehind = false
         progress.firstNanoseconds = first
         progress.lastMicroseconds = microseconds
         tally.bytesCopied.store(encoder.bytesCopied, ordering: .relaxed)
@@ -73,6 +92,10 @@ extension RecorderCore {
     /// waits for the disk, and no packet is dropped from the middle of a group of pictures.
     private func hand(_ packet: consuming EncodedPacket, _ progress: inout Progress) {
         progress.packets += 1
+        let time = packet.microseconds(encoder.stream)
+        if progress.cuts.isFirst(at: time, isKeyFrame: packet.isKeyFrame, size: packet.size) {
+            packet.startsFileAt = progress.wall.nanoseconds(at: time)
+        }
         queuedBytes.wrappingAdd(packet.size, ordering: .relaxed)
         var waiting = packets.push(packet)
         while let packet = waiting.take() {

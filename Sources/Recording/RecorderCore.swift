@@ -40,7 +40,14 @@ final class RecorderCore: @unchecked Sendable {
 
     // Each used by one thread only: camd-encode, camd-write.
     let encoder: any FrameEncoder
-    let muxer: Muxer
+    let files: FileSequence
+
+    /// When files end, and what the clock said when the recording began.
+    let rule: SegmentRule
+    let startNanoseconds: UInt64
+    /// How often somebody asked for a cut.
+    let cutsWanted = Atomic<Int>(0)
+    let currentPath: Mutex<String>
 
     let limits: Limits
     let frames: Ring<FrameLease>
@@ -65,10 +72,15 @@ final class RecorderCore: @unchecked Sendable {
     private let firstFailure = Mutex<CamdError?>(nil)
 
     init(
-        encoder: any FrameEncoder, muxer: Muxer, frameSlots: Int, limits: Limits, failureBell: EventCounter?
+        encoder: any FrameEncoder, files: FileSequence, rule: SegmentRule, startNanoseconds: UInt64, frameSlots: Int,
+        limits: Limits, failureBell: EventCounter?
     ) throws(CamdError) {
         self.encoder = encoder
-        self.muxer = muxer
+        self.files = files
+        self.rule = rule
+        self.startNanoseconds = startNanoseconds
+        currentPath = Mutex(files.path)
+        tally.bytes.store(files.bytes, ordering: .relaxed)
         self.limits = limits
         self.failureBell = failureBell
         frames = Ring(capacity: max(1, frameSlots))
@@ -125,14 +137,19 @@ final class RecorderCore: @unchecked Sendable {
         if refused == nil { frameBell.signal() } else { tally.lose(.encoderBehind) }
     }
 
-    func status(path: String, encoderName: String) -> RecordingStatus {
-        // The order matters: an ended recording's failure is set before its end is.
+    func status(encoderName: String) -> RecordingStatus {
+        // The order matters: an ended recording's failure is set before its end is, and of what comes later there is more.
         let ended = hasEnded.load(ordering: .acquiring)
         let failure = failure
+        let frames = tally.frames.load(ordering: .relaxed)
+        let microseconds = tally.microseconds.load(ordering: .relaxed)
+        let files = tally.files.load(ordering: .acquiring)
         return RecordingStatus(
-            path: path, encoder: encoderName, state: failure != nil ? .failed : ended ? .finished : .recording,
-            frames: tally.frames.load(ordering: .relaxed), lost: tally.lost, bytes: muxer.file.length,
-            seconds: Double(tally.microseconds.load(ordering: .relaxed)) / 1e6,
+            path: currentPath.withLock { $0 }, files: files, encoder: encoderName,
+            state: failure != nil ? .failed : ended ? .finished : .recording, frames: frames,
+            syncedFrames: tally.syncedFrames.load(ordering: .relaxed), lost: tally.lost,
+            bytes: tally.bytes.load(ordering: .relaxed), seconds: Double(microseconds) / 1e6,
+            syncedSeconds: Double(tally.syncedMicroseconds.load(ordering: .relaxed)) / 1e6,
             bytesCopied: tally.bytesCopied.load(ordering: .relaxed), encoderRestarts: encoder.restarts, failure: failure
         )
     }

@@ -26,18 +26,26 @@ public struct RecordingStatus: Sendable, Hashable {
         case failed
     }
 
+    /// The present file, or the last one.
     public var path: String
+    /// How many files there are: segments, and what was cut by hand.
+    public var files: Int
     /// The encoder's name.
     public var encoder: String
     public var state: State
-    /// Frames that are in the file, or in the second of it that is not written out yet.
+    /// Frames that are in the files, or in the second of them that is not written out yet: never more than a second more
+    /// than `syncedFrames`.
     public var frames: UInt64
+    /// Frames that are on the disk, whatever happens to the machine.
+    public var syncedFrames: UInt64
     /// Reasons that have not happened are not in it.
     public var lost: [LossReason: UInt64]
-    /// Of the file.
+    /// Of all files.
     public var bytes: Int
-    /// From the first frame's time to the end of the last one's.
+    /// From the first frame's time to the end of the last one's, all files together.
     public var seconds: Double
+    /// The same of what is on the disk.
+    public var syncedSeconds: Double
     /// Bytes that had to be copied because the encoder cannot read frames in place; 0 is the rule.
     public var bytesCopied: UInt64
     /// How often the encoder hung and was begun anew.

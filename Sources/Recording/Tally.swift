@@ -4,6 +4,10 @@ import Synchronization
 final class Tally: Sendable {
     let frames = Atomic<UInt64>(0)
     let microseconds = Atomic<Int64>(0)
+    let syncedFrames = Atomic<UInt64>(0)
+    let syncedMicroseconds = Atomic<Int64>(0)
+    let bytes = Atomic<Int>(0)
+    let files = Atomic<Int>(1)
     let bytesCopied = Atomic<UInt64>(0)
     private let encoderBehind = Atomic<UInt64>(0)
     private let diskBehind = Atomic<UInt64>(0)

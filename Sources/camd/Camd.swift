@@ -19,7 +19,8 @@ struct Camd: ParsableCommand {
         version: version,
         subcommands: [
             ListCommand.self, HeapsCommand.self, DoctorCommand.self, RecordCommand.self, SnapshotCommand.self,
-            DevelopCommand.self, ServeCommand.self, StartCommand.self, StopCommand.self, StatusCommand.self,
+            DevelopCommand.self, ServeCommand.self, StartCommand.self, SplitCommand.self, StopCommand.self,
+            StatusCommand.self,
             CallCommand.self,
         ])
 

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import Recording
 import Logging
 import Synchronization
 import Testing
@@ -207,6 +208,19 @@ private final class DaemonUnderTest: Sendable {
         #expect(twice?.kind == .unavailable)
     }
 
+    @Test func `segments and splits go their way`() throws {
+        let rule = SegmentRule(seconds: 2.5, bytes: 70_000, clockSeconds: 3600)
+        let service = try ServiceUnderTest()
+        defer { service.end() }
+        var daemon = try DaemonConnection(service.path)
+        #expect(throws: CamdError.self) { try daemon.split() }
+        var wish = RecordingRequest(file: "/tmp/%s.mkv")
+        wish.segments = rule
+        _ = try daemon.start(wish)
+        #expect(service.session.state.withLock { $0.segments } == [rule])
+        #expect(try daemon.split().recording?.files == 2)
+    }
+
     @Test func `a photo is taken`() throws {
         let daemon = try ServiceUnderTest()
         defer { daemon.end() }
@@ -401,6 +415,6 @@ private final class DaemonUnderTest: Sendable {
             }
             #expect(error?.kind == .usage)
         }
-        #expect(CameraInterface.text.split(separator: "\n").filter { $0.hasPrefix("method ") }.count == 5)
+        #expect(CameraInterface.text.split(separator: "\n").filter { $0.hasPrefix("method ") }.count == 6)
     }
 }

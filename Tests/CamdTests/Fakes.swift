@@ -1,6 +1,7 @@
 import CaptureCore
 import Glibc
 import LinuxSystem
+import Recording
 import Synchronization
 import Testing
 
@@ -14,6 +15,7 @@ final class FakeSession: SessionControl {
         var recordingFailure: CamdError?
         var files: [String] = []
         var modes: [StreamMode] = []
+        var segments: [SegmentRule] = []
         var photos: [String] = []
         var closed = 0
         var photoMilliseconds: UInt32 = 0
@@ -33,9 +35,22 @@ final class FakeSession: SessionControl {
             state.recordingFailure = nil
             state.files.append(request.file)
             state.modes.append(request.mode)
+            state.segments.append(request.segments)
             return true
         }
         if !isTaken { throw CamdError(.temporary, subject: "camera fake", reason: "it is being recorded already") }
+    }
+
+    func splitRecording() throws(CamdError) -> CameraStatus.Recording {
+        let recording = state.withLock { state -> CameraStatus.Recording? in
+            guard state.recording?.state == "recording" else { return nil }
+            state.recording?.files += 1
+            return state.recording
+        }
+        guard let recording else {
+            throw CamdError(.unavailable, subject: "camera fake", reason: "it is not being recorded")
+        }
+        return recording
     }
 
     func stopRecording() throws(CamdError) -> CameraStatus.Recording {

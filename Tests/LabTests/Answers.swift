@@ -35,20 +35,26 @@ struct Status: Decodable {
     }
     struct Recording: Decodable {
         var file: String
+        var files: Int
         var state: String
         var frames: Int
+        var syncedFrames: Int
         var lost: [String: Int]
         var bytes: Int
         var encoder: String
+        var seconds: Double
+        var syncedSeconds: Double
         var bytesCopied: Int
         var encoderRestarts: Int
         var error: String?
 
         enum CodingKeys: String, CodingKey {
-            case file, state, frames, lost, bytes, encoder
+            case file, files, state, frames, lost, bytes, seconds, encoder
             case bytesCopied = "bytes_copied"
             case encoderRestarts = "encoder_restarts"
             case error
+            case syncedFrames = "synced_frames"
+            case syncedSeconds = "synced_seconds"
         }
     }
 

@@ -129,6 +129,29 @@ struct FailureTests {
             let apart = difference(decoded[place * size..<(place + 1) * size], studio.picture(index)[...])
             #expect(apart.mean < 2, "frame \(index)")
         }
+        // What comes after the gap is a group of its own.
+        let gap = zip(probe.seconds, probe.seconds.dropFirst()).enumerated().first { $0.element.1 - $0.element.0 > 0.5 }
+        let after = try #require(gap).offset + 1
+        #expect(probe.keyFrames[after])
+    }
+
+    @Test("loses nothing by a disk that stands still for five seconds", arguments: ["mkv", "mp4", "ts"])
+    func fiveSeconds(ending: String) throws {
+        let folder = try TemporaryFolder()
+        let studio = try Studio()
+        let disk = Disk()
+        let recorder = try Recorder(folder.path("a.\(ending)"), studio, disk)
+        // Five seconds of video, however long they take here.
+        for index in 0..<240 {
+            if index == 40 { disk.stall(true) }
+            if index == 190 { disk.stall(false) }
+            recorder.offer(try studio.frame(index, nanoseconds: UInt64(index) * interval))
+            #expect(studio.allBack())
+        }
+        let summary = try recorder.finish(limitMilliseconds: 10_000)
+        #expect(summary.lost == [:])
+        #expect(summary.frames == 240)
+        #expect(try Probe(folder.path("a.\(ending)")).seconds.count == 240)
     }
 
     @Test("bounds what waits for the disk by its bytes too")

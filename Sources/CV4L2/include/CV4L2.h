@@ -99,6 +99,11 @@ int cv4l2_peer_credentials(int fd, struct cv4l2_credentials *out);
 // Names the calling thread; the kernel keeps 15 bytes.
 int cv4l2_set_thread_name(const char *name);
 
+// xattr(7): glibc's module map leaves its header out. A mark is an attribute with one byte in it.
+int cv4l2_set_mark(int fd, const char *name);
+int cv4l2_remove_mark(int fd, const char *name);
+int cv4l2_has_mark(int fd, const char *name);
+
 // A device's numbers are macros in glibc.
 unsigned cv4l2_major(uint64_t device);
 unsigned cv4l2_minor(uint64_t device);

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CaptureCore
+import Recording
 
 /// Values as they are written on the command line. What is wrong with one is said together with what is allowed.
 enum Arguments {
@@ -77,6 +78,27 @@ enum Arguments {
         return quality
     }
 
+    /// A number of bytes, with k, M, G or T behind it for powers of 1000.
+    static func bytes(_ text: String) throws -> Int {
+        let units: [Character: Int] = ["k": 1_000, "M": 1_000_000, "G": 1_000_000_000, "T": 1_000_000_000_000]
+        let unit = text.last.flatMap { units[$0] }
+        let digits = unit == nil ? text[...] : text.dropLast()
+        guard !digits.isEmpty, let count = whole(digits),
+            case let (bytes, overflow) = count.multipliedReportingOverflow(by: unit ?? 1), !overflow, bytes > 0
+        else { throw ValidationError("a number of bytes is such as 500000, 800k, 500M or 2G") }
+        return bytes
+    }
+
+    /// Seconds, of 30s, 15m, 1h or 1d.
+    static func clock(_ text: String) throws -> Int {
+        let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
+        guard let unit = text.last.flatMap({ units[$0] }), text.count > 1, let count = whole(text.dropLast()),
+            case let (seconds, overflow) = count.multipliedReportingOverflow(by: unit), !overflow,
+            SegmentRule.clockRange.contains(seconds), 86_400 % seconds == 0
+        else { throw ValidationError("a step of the clock divides a day, such as 30s, 15m, 1h or 1d; 10s at least") }
+        return seconds
+    }
+
     static func name(_ text: String) throws -> String {
         guard !text.isEmpty else { throw ValidationError("it must not be empty") }
         return text
@@ -105,6 +127,26 @@ enum Arguments {
     private static func decimal(_ text: String) -> Double? {
         text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") } ? Double(text) : nil
     }
+}
+
+/// When a recording goes on in another file.
+struct SegmentOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("Begin another file each so many seconds.", valueName: "s"), transform: Arguments.duration)
+    var segmentSeconds: Double?
+
+    @Option(
+        help: ArgumentHelp("Begin another file when one has so many bytes: 500M, 2G.", valueName: "n"),
+        transform: Arguments.bytes)
+    var segmentBytes: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Begin another file at each multiple of this on the local clock: 15m, 1h (on the hour), 1d.",
+            valueName: "time"), transform: Arguments.clock)
+    var segmentClock: Int?
+
+    var rule: SegmentRule { SegmentRule(seconds: segmentSeconds, bytes: segmentBytes, clockSeconds: segmentClock) }
 }
 
 /// `--socket`, of every command that speaks to the daemon.

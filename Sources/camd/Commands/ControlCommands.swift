@@ -13,15 +13,20 @@ struct StartCommand: ParsableCommand {
 
               camd start -o door.mkv
               camd start -o door.mkv --size 1920x1080 --fps 30
+              camd start -o /srv/cam/%Y%m%d-%H%M%S.mkv --segment-clock 1h
             """)
 
     @OptionGroup var socket: SocketOptions
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("The file.", valueName: "file"), transform: Arguments.name)
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("The file; %Y%m%d-%H%M%S and so on stand for the local time.", valueName: "file"),
+        transform: Arguments.name)
     var output: String
 
     @OptionGroup(title: "How it is encoded") var encoding: EncoderOptions
 
+    @OptionGroup(title: "Segments") var segments: SegmentOptions
     @OptionGroup var mode: ModeOptions
     @OptionGroup(title: "What is shown") var view: VideoViewOptions
 
@@ -35,10 +40,33 @@ struct StartCommand: ParsableCommand {
             view: view.wish)
         var wish = RecordingRequest(file: try FilePaths.absolute(output), mode: mode)
         encoding.apply(to: &wish)
+        wish.segments = segments.rule
         let cameras = try daemon.start(wish)
         for camera in cameras {
             try Console.print("\(camera.camera): recording to \(camera.recording?.file ?? output)")
         }
+    }
+}
+
+/// `camd split`
+struct SplitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "split", abstract: "Lets the daemon's recording go on in another file, now.",
+        discussion: """
+            No frame is lost or doubled. The new file's name is that of 'camd start -o' at this time; where that is taken, \
+            or has no time in it, with a number behind: door-2.mkv.
+            """)
+
+    @OptionGroup var socket: SocketOptions
+
+    @Flag(help: "Print the camera's status as JSON.")
+    var json = false
+
+    func run() throws {
+        var daemon = try DaemonConnection(socket.path)
+        let status = try daemon.split()
+        if json { return try Console.print(try Summary.json(status)) }
+        try Console.print("\(status.camera): recording to \(status.recording?.file ?? "another file")")
     }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CaptureCore
 import LinuxSystem
+import Recording
 
 /// `camd record`
 struct RecordCommand: ParsableCommand {
@@ -15,14 +16,21 @@ struct RecordCommand: ParsableCommand {
               camd record -o upright.mkv --rotate 90 --scale 720x1280
               camd record -o lossless.mkv --encoder ffv1
               camd record -o small.mkv --encoder-option preset=veryfast --encoder-option crf=28
+              camd record -o cam-%Y%m%d-%H%M%S.mkv --segment-seconds 600
+
+            On a terminal one line tells how far it is.
             """)
 
     @OptionGroup var stream: StreamOptions
     @OptionGroup var motion: MotionOptions
+    @OptionGroup(title: "Segments") var segments: SegmentOptions
     @OptionGroup(title: "What is shown") var view: VideoViewOptions
     @OptionGroup var socket: SocketOptions
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("The file.", valueName: "file"), transform: Arguments.name)
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("The file; %Y%m%d-%H%M%S and so on stand for the local time.", valueName: "file"),
+        transform: Arguments.name)
     var output: String
 
     @Option(
@@ -38,6 +46,8 @@ struct RecordCommand: ParsableCommand {
     func run() throws {
         // Before anything starts a thread.
         let signals = try SignalWatch()
+        // Before the camera is opened, which takes its time.
+        try FileNames(output).check(segments.rule)
         var request = motion.request(stream)
         request.view = view.wish ?? request.view
         request.isForRecordingOnly = true
@@ -47,7 +57,8 @@ struct RecordCommand: ParsableCommand {
         {
             return try report(recordThroughDaemon(&daemon, request.mode, signals))
         }
-        let session = try CameraSession(request) { Console.writeError("camd: \($0)\n") }
+        let before = ProgressLine.ifTerminal() == nil ? "" : ProgressLine.clear
+        let session = try CameraSession(request) { Console.writeError("\(before)camd: \($0)\n") }
         defer { session.close() }
         try report(recordMyself(session, signals))
     }
@@ -66,6 +77,7 @@ struct RecordCommand: ParsableCommand {
     func recordMyself(_ session: any SessionControl, _ signals: SignalWatch) throws(CamdError) -> RecordingOutcome {
         var wish = RecordingRequest(file: output)
         encoding.apply(to: &wish)
+        wish.segments = segments.rule
         if let signal = signals.first {
             // It came while the camera was being opened: there is nothing to finish.
             throw CamdError(
@@ -73,7 +85,7 @@ struct RecordCommand: ParsableCommand {
         }
         try session.startRecording(wish)
         do throws(CamdError) {
-            try waitForEnd(signals, session.failureDescriptor)
+            try waitForEnd(signals, session.failureDescriptor) { session.status() }
         } catch {
             // What has been recorded is worth more than the reason why waiting failed.
             Console.complain(error)
@@ -87,8 +99,14 @@ struct RecordCommand: ParsableCommand {
     ) throws(CamdError) -> RecordingOutcome {
         var wish = RecordingRequest(file: try FilePaths.absolute(output), mode: mode)
         encoding.apply(to: &wish)
+        wish.segments = segments.rule
         try daemon.startAndFollow(wish)
-        if try !waitForEnd(signals, daemon.descriptor) {
+        let path = socket.path
+        let isOver = try waitForEnd(signals, daemon.descriptor) {
+            guard var look = try? DaemonConnection(path) else { return nil }
+            return try? look.status().first
+        }
+        if !isOver {
             // The reply to `Start` is the one that counts: somebody else may have been quicker.
             var control = try DaemonConnection(socket.path)
             _ = try? control.stop()
@@ -108,19 +126,27 @@ struct RecordCommand: ParsableCommand {
         }
     }
 
-    /// Waits until the time is up or a signal comes, or until `other` is readable, in which case it is true.
+    /// Waits until the time is up or a signal comes, or until `other` is readable, in which case it is true. Tells
+    /// meanwhile how far it is.
     @discardableResult
-    private func waitForEnd(_ signals: SignalWatch, _ other: CInt) throws(CamdError) -> Bool {
+    private func waitForEnd(
+        _ signals: SignalWatch, _ other: CInt, _ status: () -> CameraStatus?
+    ) throws(CamdError) -> Bool {
+        let progress = ProgressLine.ifTerminal()
+        defer { progress?.end() }
         let deadline = duration.map { Deadline(afterMilliseconds: Int(($0 * 1000).rounded(.up))) }
         let epoll = try Epoll()
         try epoll.add(signals.descriptor, .input, token: 0)
         try epoll.add(other, .input, token: 1)
         while true {
             var isOther = false
-            let count = try epoll.wait(milliseconds: deadline?.remainingMilliseconds ?? -1) { event in
+            var limit = deadline?.remainingMilliseconds ?? -1
+            if progress != nil { limit = limit < 0 ? ProgressLine.milliseconds : min(limit, ProgressLine.milliseconds) }
+            let count = try epoll.wait(milliseconds: limit) { event in
                 if event.token == 1 { isOther = true }
             }
             if isOther { return true }
+            if let progress, count == 0, let status = status() { progress.show(status) }
             if count > 0 || deadline?.hasPassed == true { return false }
         }
     }

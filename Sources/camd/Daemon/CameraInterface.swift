@@ -96,16 +96,24 @@ enum CameraInterface {
 
         # A recording, running or ended.
         type Recording (
+          # the present file, or the last one
           file: string,
+          # how many there are: segments, and what was split
+          files: int,
           # recording, finished or failed
           state: string,
-          # frames in the file
+          # frames in the files; up to a second of them may not be on the disk yet
           frames: int,
+          # frames that are on the disk, whatever happens to the machine
+          synced_frames: int,
           # frames that were meant for the file and did not get into it, by the reason
           lost: [string]int,
-          # bytes of the file
+          # bytes of all files
           bytes: int,
+          # from the first frame to the end of the last one, all files together
           seconds: float,
+          # the same of what is on the disk
+          synced_seconds: float,
           encoder: string,
           # bytes of pixels that were copied for an encoder that cannot read frames in place
           bytes_copied: int,
@@ -187,10 +195,12 @@ enum CameraInterface {
         # The cameras that the daemon owns.
         method Status() -> (cameras: []Camera)
 
-        # Starts a recording into a Matroska file; a file that is there is replaced. Without a camera: the daemon's
+        # Starts a recording, in Matroska, MP4 or MPEG-TS, by the file's ending. A file that is there is replaced if
+        # there is no time in the name, else the new one gets a number behind its name. Without a camera: the daemon's
         # only one. With "more" there are two replies, one when it has started and one when it has ended, and the
         # recording lives no longer than the connection: it is finished when the client goes away.
         method Start(
+          # in its last part conversions of strftime(3) stand for the local time: cam-%Y%m%d-%H%M%S.mkv
           file: string,
           # libavcodec's name of it, by default libx264; or a device: v4l2, v4l2:h264, v4l2:/dev/video2
           encoder: ?string,
@@ -203,8 +213,18 @@ enum CameraInterface {
           fps: ?float,
           # V4L2's fourcc
           format: ?string,
-          view: ?Show
+          view: ?Show,
+          # begin another file after so long, 1 or more; the name has to have the time in it
+          segment_seconds: ?float,
+          # when a file has so many bytes, 65536 or more
+          segment_bytes: ?int,
+          # at each multiple of so many seconds of the local clock; they divide a day, and are 10 or more
+          segment_clock: ?int
         ) -> (cameras: []Camera)
+
+        # Lets the recording go on in another file: of the name that Start told, at this time; where that is taken, with
+        # a number behind. No frame is lost or doubled. The reply comes when the new file is there.
+        method Split(camera: ?string) -> (cameras: []Camera)
 
         # Ends the recording and finishes its file.
         method Stop(camera: ?string) -> (cameras: []Camera)

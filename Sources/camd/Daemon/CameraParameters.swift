@@ -1,5 +1,6 @@
 import CaptureCore
 import LinuxSystem
+import Recording
 import Varlink
 
 /// The parameters of a method; one that it does not know is an error.
@@ -14,17 +15,22 @@ struct NoParameters: MethodParameters {
 struct StartParameters: MethodParameters {
     static let names: Set<String> = [
         "file", "encoder", "encoder_options", "camera", "width", "height", "fps", "format", "view",
+        "segment_seconds", "segment_bytes", "segment_clock",
     ]
     var file: String
     var encoder: String?
     var encoderOptions: [String: String]
     var camera: String?
     var mode = StreamMode()
+    var segments = SegmentRule()
 
     private enum CodingKeys: String, CodingKey {
         case file, encoder
         case encoderOptions = "encoder_options"
         case camera, width, height, fps, format, view
+        case segmentSeconds = "segment_seconds"
+        case segmentBytes = "segment_bytes"
+        case segmentClock = "segment_clock"
     }
 
     init(from decoder: any Decoder) throws {
@@ -45,6 +51,10 @@ struct StartParameters: MethodParameters {
             mode.framesPerSecond = fps
         }
         mode.view = try container.decodeIfPresent(ViewParameters.self, forKey: .view)?.wish
+        // What they may be is checked where the names are, with words of its own.
+        segments.seconds = try container.decodeIfPresent(Double.self, forKey: .segmentSeconds)
+        segments.bytes = try container.decodeWhole(.segmentBytes, in: Int.min...Int.max)
+        segments.clockSeconds = try container.decodeWhole(.segmentClock, in: Int.min...Int.max)
         guard let name = try container.decodeIfPresent(String.self, forKey: .format) else { return }
         guard let format = PixelFormat(name) else { throw container.unfit(.format, "a fourcc of V4L2") }
         mode.pixelFormat = format
@@ -66,6 +76,7 @@ extension KeyedDecodingContainer {
     }
 }
 
+/// Of `Stop` and `Split`.
 struct StopParameters: MethodParameters {
     static let names: Set<String> = ["camera"]
     var camera: String?

@@ -33,6 +33,7 @@ final class CameraService: Sendable {
         server.handle("io.camd.Camera.List") { self.list($0) }
         server.handle("io.camd.Camera.Status") { self.status($0) }
         server.handle("io.camd.Camera.Start") { self.start($0) }
+        server.handle("io.camd.Camera.Split") { self.split($0) }
         server.handle("io.camd.Camera.Stop") { self.stop($0) }
         server.handle("io.camd.Camera.Snapshot") { self.snapshot($0) }
     }
@@ -58,6 +59,7 @@ final class CameraService: Sendable {
             if let encoder = wish.encoder { request.encoder = encoder }
             request.encoderOptions = wish.encoderOptions
             request.mode = wish.mode
+            request.segments = wish.segments
             try self.session.startRecording(request)
             self.log.info(
                 "recording to \(wish.file), asked for by process \(call.peer.processID) of user \(call.peer.userID)")
@@ -66,6 +68,18 @@ final class CameraService: Sendable {
             self.follower.withLock { $0 = call }
             call.whenAbandoned { self.submitAlways { self.endAbandoned(call) } }
             call.reply(encoding: reply, continues: true)
+        }
+    }
+
+    private func split(_ call: Call) {
+        guard let wish = call.parameters(as: StopParameters.self) else { return }
+        work(call) { () throws(CamdError) in
+            try self.checkCamera(wish.camera)
+            var status = self.session.status()
+            let recording = try self.session.splitRecording()
+            status.recording = recording
+            self.log.info("recording goes on in \(recording.file)")
+            call.reply(encoding: CamerasReply(cameras: [status]))
         }
     }
 

@@ -58,6 +58,11 @@ struct DaemonConnection: ~Copyable {
         return try Self.first(cameras)
     }
 
+    mutating func split() throws(CamdError) -> CameraStatus {
+        let reply = try client.call("\(CameraInterface.name).Split", timeoutMilliseconds: Self.slowMilliseconds)
+        return try Self.first(try decode(CamerasReply.self, reply).cameras)
+    }
+
     mutating func stop() throws(CamdError) -> CameraStatus {
         let reply = try client.call("\(CameraInterface.name).Stop", timeoutMilliseconds: Self.slowMilliseconds)
         return try Self.first(try decode(CamerasReply.self, reply).cameras)
@@ -81,6 +86,10 @@ struct DaemonConnection: ~Copyable {
         if let rate = mode.framesPerSecond { parameters["fps"] = .number(rate) }
         if let format = mode.pixelFormat { parameters["format"] = .string(format.description) }
         if let view = mode.view { parameters["view"] = ViewParameters.json(view) }
+        let segments = request.segments
+        if let seconds = segments.seconds { parameters["segment_seconds"] = .number(seconds) }
+        if let bytes = segments.bytes { parameters["segment_bytes"] = .integer(Int64(bytes)) }
+        if let clock = segments.clockSeconds { parameters["segment_clock"] = .integer(Int64(clock)) }
         return .object(parameters)
     }
 

@@ -3,6 +3,7 @@ import LinuxSystem
 /// What the daemon and the commands need of an open camera; tests have one of their own.
 protocol SessionControl: AnyObject, Sendable {
     func startRecording(_ request: RecordingRequest) throws(CamdError)
+    func splitRecording() throws(CamdError) -> CameraStatus.Recording
     func stopRecording() throws(CamdError) -> CameraStatus.Recording
     func snapshot(to file: String, quality: Int) throws(CamdError) -> SnapshotResult
     func status() -> CameraStatus
@@ -38,7 +39,7 @@ extension SessionControl {
     }
 }
 
-/// The list of cameras that `Status`, `Start` and `Stop` reply.
+/// The list of cameras that `Status`, `Start`, `Split` and `Stop` reply.
 struct CamerasReply: Codable, Sendable, Equatable {
     var cameras: [CameraStatus]
 }

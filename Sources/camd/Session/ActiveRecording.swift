@@ -1,4 +1,5 @@
 import CaptureCore
+import Glibc
 import LinuxSystem
 import Recording
 
@@ -17,8 +18,12 @@ final class ActiveRecording: VideoSink {
         case direct(DirectVideo)
     }
 
-    /// Opens the file and the encoder. `failed` is signalled when the recording ends by itself.
-    init(_ request: RecordingRequest, _ stream: CameraStream, failed: EventCounter) throws(CamdError) {
+    /// Opens the file and the encoder. `failed` is signalled when the recording ends by itself; `log` gets what became of
+    /// files in the same folder that a recording left which was killed.
+    init(
+        _ request: RecordingRequest, _ stream: CameraStream, failed: EventCounter,
+        log: (@Sendable (String) -> Void)? = nil
+    ) throws(CamdError) {
         let layout: FrameLayout
         let slots: Int
         if !stream.isDirect, let gpu = stream.gpu, let pictures = gpu.videoLayout {
@@ -41,10 +46,22 @@ final class ActiveRecording: VideoSink {
         }
         recorder = try Recorder(
             path: request.file, layout: layout, nominalFrameRate: stream.source.framesPerSecond ?? 30,
-            encoder: settings, slotCount: slots,
+            encoder: settings, segments: request.segments, slotCount: slots,
             failureBell: failed)
         source = stream.source
         converted = stream.source.conversion
+        Self.finishLeftovers(in: FileErrors.folder(of: recorder.path), log)
+    }
+
+    /// In a thread of its own, which nobody waits for: it may be ended at any moment, and the next start goes on.
+    private static func finishLeftovers(in folder: String, _ log: (@Sendable (String) -> Void)?) {
+        _ = try? OSThread("camd-leftovers", niceness: OSThread.workNiceness) {
+            for outcome in Leftovers.finish(in: folder) {
+                log?(
+                    outcome.failure.map { "not finished: \($0.description)" }
+                        ?? "\(outcome.path): finished, an earlier recording had not come to its end")
+            }
+        }
     }
 
     /// The next frame is the first one in the file.
@@ -68,6 +85,18 @@ final class ActiveRecording: VideoSink {
     var failure: CamdError? { recorder.failure }
 
     func abandon() { recorder.abandon() }
+
+    /// Goes on in another file, and waits for that; false when it was not there within the limit.
+    func cut(limitMilliseconds: Int) -> Bool {
+        let before = recorder.status.files
+        recorder.cut()
+        let deadline = Deadline(afterMilliseconds: limitMilliseconds)
+        while recorder.status.files == before {
+            if deadline.hasPassed || recorder.failure != nil { return false }
+            usleep(5000)
+        }
+        return true
+    }
 
     /// Drains and closes, and tells what came of it; a failure stands in the answer.
     func finish(limitMilliseconds: Int) -> CameraStatus.Recording {
@@ -102,8 +131,9 @@ final class ActiveRecording: VideoSink {
             if noBuffer > 0 { lost["no converter buffer"] = noBuffer }
         }
         return CameraStatus.Recording(
-            file: now.path, state: now.state.rawValue, frames: now.frames, lost: lost, bytes: UInt64(max(0, now.bytes)),
-            seconds: now.seconds, encoder: now.encoder, bytesCopied: now.bytesCopied,
+            file: now.path, files: now.files, state: now.state.rawValue, frames: now.frames,
+            syncedFrames: now.syncedFrames, lost: lost, bytes: UInt64(max(0, now.bytes)), seconds: now.seconds,
+            syncedSeconds: now.syncedSeconds, encoder: now.encoder, bytesCopied: now.bytesCopied,
             encoderRestarts: now.encoderRestarts, error: now.failure?.description)
     }
 }

@@ -26,6 +26,8 @@ final class CameraSession: Sendable {
 
     private static let stillLimitMilliseconds = 5000
     private static let finishLimitMilliseconds = 10_000
+    /// A frame has to come, and a disk to take what waits for it.
+    private static let splitLimitMilliseconds = 8_000
 
     /// Opens the camera, negotiates the paths and starts the stream. Blocks for up to some seconds.
     init(_ request: SessionRequest, modeLog: (@Sendable (String) -> Void)? = nil) throws(CamdError) {
@@ -115,8 +117,10 @@ final class CameraSession: Sendable {
     /// camera has to change its mode first.
     func startRecording(_ request: RecordingRequest) throws(CamdError) {
         guard recording.withLock({ $0 == nil }) else { throw recordsAlready() }
+        // Before the stream changes: a wrong name is to have no effect.
+        try FileNames(request.file).check(request.segments)
         try change(to: request.mode, encoder: request.encoder)
-        let active = try ActiveRecording(request, try running(), failed: failureBell)
+        let active = try ActiveRecording(request, try running(), failed: failureBell, log: modeLog)
         let isTaken = recording.withLock { current in
             guard current == nil else { return false }
             current = active
@@ -136,14 +140,28 @@ final class CameraSession: Sendable {
             remedy: "Stop that recording first: camd stop.")
     }
 
+    /// Lets the recording go on in another file. Blocks until that is there, within a limit.
+    func splitRecording() throws(CamdError) -> CameraStatus.Recording {
+        guard let active = recording.withLock({ $0 }) else { throw recordsNot() }
+        guard active.cut(limitMilliseconds: Self.splitLimitMilliseconds) else {
+            throw active.failure
+                ?? CamdError(
+                    .temporary, subject: active.status.file,
+                    reason: "no other file was begun within \(Self.splitLimitMilliseconds / 1000) s",
+                    remedy: "It is when the next frame comes and the disk has taken those before: see camd status.")
+        }
+        return active.status
+    }
+
+    private func recordsNot() -> CamdError {
+        CamdError(
+            .unavailable, subject: "camera \(lastStatus.withLock { $0.camera })", reason: "it is not being recorded",
+            remedy: "Start a recording first: camd start -o FILE.")
+    }
+
     /// Drains the encoder and finishes the file. Blocks, within a limit.
     func stopRecording() throws(CamdError) -> CameraStatus.Recording {
-        guard let active = recording.withLock({ $0.take() }) else {
-            throw CamdError(
-                .unavailable, subject: "camera \(lastStatus.withLock { $0.camera })",
-                reason: "it is not being recorded",
-                remedy: "Start a recording first: camd start -o FILE.")
-        }
+        guard let active = recording.withLock({ $0.take() }) else { throw recordsNot() }
         // A GPU that has failed takes no orders, and sends no frames either.
         if ending.error == nil { try active.end() }
         let result = active.finish(limitMilliseconds: Self.finishLimitMilliseconds)

@@ -71,16 +71,22 @@ struct CameraStatus: Codable, Sendable, Equatable {
     }
 
     struct Recording: Codable, Sendable, Equatable {
+        /// The present file, or the last one.
         var file: String
+        /// How many there are: segments, and what was split.
+        var files = 1
         /// `recording`, `finished` or `failed`.
         var state: String
-        /// Frames in the file.
+        /// Frames in the files; up to a second of them may not be on the disk yet.
         var frames: UInt64
+        /// Frames that are on the disk, whatever happens to the machine.
+        var syncedFrames: UInt64 = 0
         /// Frames that were meant for the file and did not get into it, by the reason.
         var lost: [String: UInt64]
-        /// Bytes of the file.
+        /// Bytes of all files.
         var bytes: UInt64
         var seconds: Double
+        var syncedSeconds = 0.0
         var encoder: String
         /// Bytes of pixels that had to be copied for an encoder that cannot read frames in place.
         var bytesCopied: UInt64 = 0
@@ -90,10 +96,12 @@ struct CameraStatus: Codable, Sendable, Equatable {
         var error: String?
 
         enum CodingKeys: String, CodingKey {
-            case file, state, frames, lost, bytes, seconds, encoder
+            case file, files, state, frames, lost, bytes, seconds, encoder
             case bytesCopied = "bytes_copied"
             case encoderRestarts = "encoder_restarts"
             case error
+            case syncedFrames = "synced_frames"
+            case syncedSeconds = "synced_seconds"
         }
     }
 

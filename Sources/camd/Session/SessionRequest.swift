@@ -1,5 +1,6 @@
 import CaptureCore
 import Glibc
+import Recording
 
 /// The size, rate and format of a stream, and what of its frames is shown; nil is as it is, or as camd chooses.
 struct StreamMode: Sendable, Hashable {
@@ -57,12 +58,13 @@ struct SessionRequest: Sendable {
 struct RecordingRequest: Sendable {
     static let defaultEncoder = "libx264"
 
+    /// With the time in its name, as of strftime(3), perhaps.
     var file: String
+    /// When another file is begun.
+    var segments = SegmentRule()
     /// What the stream is to be like; a camera that streams something else is switched over first.
     var mode = StreamMode()
     var encoder = defaultEncoder
     /// Of the encoder, by its names for them.
     var encoderOptions: [String: String] = [:]
-    /// Replaces a file that is there.
-    var overwrite = true
 }
